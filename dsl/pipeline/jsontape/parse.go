@@ -1,0 +1,331 @@
+package jsontape
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"strconv"
+	"unsafe"
+
+	"dataflow/engine/point"
+)
+
+const noContainer = ^uint32(0)
+
+const (
+	object = uint32(point.KindMap)
+	array  = uint32(point.KindList)
+)
+
+// Parse reads src, which must not change while nodes or values of it are in use. The text must be one JSON
+// value with nothing but white space around it; two liberties are taken, numbers may have leading zeros and
+// strings may hold raw control characters. Invalid UTF-8 is kept. A number beyond float64 is an error, as is
+// nesting deeper than [MaxDepth]. After an error the document is null. The error is reused by the next call.
+func (d *Doc) Parse(src string) error {
+	d.src, d.walked, d.walkedTo, d.walkedAt = src, 0, 0, 0
+	tape := d.tape[:cap(d.tape)]
+	var (
+		n     uint32               // entries written
+		i     int                  // read position
+		c     byte                 //
+		end   int                  // of the string or literal at i
+		flags uint32               // of the string
+		depth int                  //
+		open  uint32 = noContainer // the innermost open container
+		kind  uint32               // its kind
+		what  string
+	)
+	s := unsafe.Slice(unsafe.StringData(src), len(src))
+	if len(s) > maxSource {
+		what = "text is longer than 256 MiB"
+		goto fail
+	}
+
+value:
+	for ; ; i++ {
+		if i >= len(s) {
+			what = "unexpected end, expecting a value"
+			goto fail
+		}
+		if c = s[i]; c > ' ' {
+			break
+		}
+		if !isSpace(c) {
+			what = "invalid character, expecting a value"
+			goto fail
+		}
+	}
+	if int(n) >= len(tape) {
+		tape = grow(tape)
+	}
+	switch c {
+	case '"':
+		end, flags = scanString(s, i+1)
+		if end < 0 {
+			i, what = ^end, stringProblem(s, ^end)
+			goto fail
+		}
+		tape[n] = entry{uint32(i), uint32(end), n + 1, uint32(point.KindString) | flags}
+		n++
+		i = end
+	case '{', '[':
+		if depth++; depth > MaxDepth {
+			what = "nested too deeply"
+			goto fail
+		}
+		kind = array
+		if c == '{' {
+			kind = object
+		}
+		tape[n] = entry{start: uint32(i), end: open, info: kind}
+		open = n
+		n++
+		for i++; i < len(s) && isSpace(s[i]); i++ {
+		}
+		if i < len(s) && s[i] == c+2 { // ] and } stand two after [ and {
+			goto closing
+		}
+		if c == '{' {
+			goto key
+		}
+		goto value
+	case 't', 'n', 'f':
+		word, k := "true", point.KindBool
+		if c == 'n' {
+			word, k = "null", point.KindNil
+		} else if c == 'f' {
+			word = "false"
+		}
+		if len(s)-i < len(word) || src[i:i+len(word)] != word {
+			what = "invalid word, expecting " + word
+			goto fail
+		}
+		tape[n] = entry{uint32(i), uint32(i + len(word)), n + 1, uint32(k)}
+		n++
+		i += len(word)
+	default:
+		if end = scanNumber(s, i); end < 0 {
+			i, what = ^end, "invalid number"
+			goto fail
+		}
+		tape[n] = entry{uint32(i), uint32(end), n + 1, uint32(point.KindFloat)}
+		n++
+		i = end
+	}
+
+after:
+	if open == noContainer {
+		for ; i < len(s); i++ {
+			if !isSpace(s[i]) {
+				what = "data after the value"
+				goto fail
+			}
+		}
+		d.tape = tape[:n]
+		return nil
+	}
+	tape[open].info += one
+	for ; i < len(s); i++ {
+		if c = s[i]; !isSpace(c) {
+			break
+		}
+	}
+	if i >= len(s) {
+		what = "unexpected end inside an object or array"
+		goto fail
+	}
+	if c == ',' {
+		i++
+		if kind == array {
+			goto value
+		}
+		goto key
+	}
+	if kind == object && c != '}' || kind == array && c != ']' {
+		what = "invalid character, expecting a comma or the end of the object or array"
+		goto fail
+	}
+
+closing:
+	i++
+	{
+		e := &tape[open]
+		open, e.end, e.next = e.end, uint32(i), n
+		if open != noContainer {
+			kind = tape[open].info & kindBits
+		}
+		depth--
+	}
+	goto after
+
+key:
+	for ; i < len(s); i++ {
+		if c = s[i]; !isSpace(c) {
+			break
+		}
+	}
+	if i >= len(s) || c != '"' {
+		what = "expecting a key in quotes"
+		goto fail
+	}
+	end, flags = scanString(s, i+1)
+	if end < 0 {
+		i, what = ^end, stringProblem(s, ^end)
+		goto fail
+	}
+	if int(n) >= len(tape) {
+		tape = grow(tape)
+	}
+	tape[n] = entry{uint32(i), uint32(end), n + 1, uint32(point.KindString) | flags}
+	n++
+	for i = end; i < len(s); i++ {
+		if c = s[i]; !isSpace(c) {
+			break
+		}
+	}
+	if i >= len(s) || c != ':' {
+		what = "expecting a colon after a key"
+		goto fail
+	}
+	i++
+	goto value
+
+fail:
+	d.src, d.tape = "", tape[:0]
+	d.err = SyntaxError{i, what}
+	return &d.err
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
+func grow(tape []entry) []entry {
+	bigger := make([]entry, max(64, 2*len(tape)))
+	copy(bigger, tape)
+	return bigger
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// scanString returns the position after the closing quote of the string whose first byte is at i, and whether
+// it has escapes. A negative end is the complement of the position of an error.
+func scanString(s []byte, i int) (end int, flags uint32) {
+	for {
+		for len(s)-i >= 8 {
+			// A byte that is a quote or a backslash leaves its highest bit set, and nothing below the first
+			// such byte does.
+			x := binary.LittleEndian.Uint64(s[i:])
+			q, b := x^('"'*ones), x^('\\'*ones)
+			if hit := ((q-ones)&^q | (b-ones)&^b) & highs; hit != 0 {
+				i += bits.TrailingZeros64(hit) >> 3
+				break
+			}
+			i += 8
+		}
+		for i < len(s) && s[i] != '"' && s[i] != '\\' {
+			i++
+		}
+		if i >= len(s) {
+			return ^len(s), 0
+		}
+		if s[i] == '"' {
+			return i + 1, flags
+		}
+		flags = escaped
+		if i+1 >= len(s) {
+			return ^len(s), 0
+		}
+		switch s[i+1] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			i += 2
+		case 'u':
+			if _, ok := hex4(s, i+2); !ok {
+				return ^i, 0
+			}
+			i += 6
+		default:
+			return ^i, 0
+		}
+	}
+}
+
+func stringProblem(s []byte, at int) string {
+	if at >= len(s) {
+		return "unexpected end inside a string"
+	}
+	return "invalid escape in a string"
+}
+
+// hex4 reads the four hexadecimal digits at i.
+func hex4[T string | []byte](s T, i int) (r rune, ok bool) {
+	if len(s)-i < 4 {
+		return 0, false
+	}
+	for _, c := range []byte(s[i : i+4]) {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			c = c | 0x20 - 'a' + 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+// scanNumber returns the position after the number at i, or the complement of the position of an error.
+func scanNumber(s []byte, i int) int {
+	start := i
+	if s[i] == '-' {
+		i++
+	}
+	digits := i
+	for i < len(s) && s[i]-'0' <= 9 {
+		i++
+	}
+	if i == digits {
+		return ^i
+	}
+	if i >= len(s) || s[i] != '.' && s[i]|0x20 != 'e' {
+		if i-digits > 300 && !inRange(s[start:i]) {
+			return ^start
+		}
+		return i
+	}
+	if s[i] == '.' {
+		fraction := i + 1
+		for i = fraction; i < len(s) && s[i]-'0' <= 9; i++ {
+		}
+		if i == fraction {
+			return ^i
+		}
+	}
+	if i < len(s) && s[i]|0x20 == 'e' {
+		if i++; i < len(s) && (s[i] == '+' || s[i] == '-') {
+			i++
+		}
+		exponent := i
+		for i < len(s) && s[i]-'0' <= 9 {
+			i++
+		}
+		if i == exponent {
+			return ^i
+		}
+		if i-exponent > 2 && !inRange(s[start:i]) {
+			return ^start
+		}
+	}
+	if i-start > 200 && !inRange(s[start:i]) {
+		return ^start
+	}
+	return i
+}
+
+// inRange reports whether a number that might not be is within float64.
+func inRange(s []byte) bool {
+	_, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(s), len(s)), 64)
+	return err == nil
+}

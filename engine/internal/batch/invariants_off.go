@@ -1,0 +1,20 @@
+//go:build !invariants
+
+package batch
+
+// Without -tags invariants the checks cost nothing.
+type trace struct{}
+
+func track(*node)        {}
+func untrack(*node)      {}
+func poison(*arena) bool { return false }
+
+func (b *Batch) share()   {}
+func (b *Batch) unshare() {}
+
+// Live returns the batches that were emitted and are not done, with the stacks that made them. It knows them
+// with -tags invariants only.
+func Live() []string { return nil }
+
+// Invariants reports whether the checks are compiled in.
+const Invariants = false

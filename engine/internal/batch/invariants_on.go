@@ -1,0 +1,88 @@
+//go:build invariants
+
+package batch
+
+import (
+	"fmt"
+	"hash/maphash"
+	"runtime/debug"
+	"sync"
+
+	"dataflow/engine/point"
+)
+
+type trace struct{ stack string }
+
+// Invariants reports whether the checks are compiled in.
+const Invariants = true
+
+var live = struct {
+	sync.Mutex
+	nodes map[*node]struct{}
+}{nodes: map[*node]struct{}{}}
+
+func track(n *node) {
+	n.trace.stack = string(debug.Stack())
+	live.Lock()
+	live.nodes[n] = struct{}{}
+	live.Unlock()
+}
+
+func untrack(n *node) {
+	live.Lock()
+	delete(live.nodes, n)
+	live.Unlock()
+}
+
+// Live returns the stacks that made the batches that are not done.
+func Live() []string {
+	live.Lock()
+	defer live.Unlock()
+	var out []string
+	for n := range live.nodes {
+		out = append(out, n.trace.stack)
+	}
+	return out
+}
+
+// poison overwrites the memory of a batch that is done, so that a late reader sees nonsense instead of the
+// next batch's points, and keeps it out of the pool.
+func poison(a *arena) bool {
+	for i := range a.points[:cap(a.points)] {
+		a.points[:cap(a.points)][i] = point.Point{Name: "read after done"}
+	}
+	for i := range a.fields {
+		a.fields[i] = point.Field{Key: "read after done"}
+	}
+	return true
+}
+
+var seed = maphash.MakeSeed()
+
+func (b *Batch) hash() uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	for i := range b.whole {
+		p := &b.whole[i]
+		fmt.Fprintf(&h, "%q %d %d %d;", p.Name, p.Time, p.Category, p.Record)
+		for _, f := range p.Fields {
+			fmt.Fprintf(&h, "%q %v %v %d %q;", f.Key, f.Tag, f.Value.Kind(), f.Value.Int(), f.Value.Raw())
+		}
+	}
+	return h.Sum64()
+}
+
+func (b *Batch) share() {
+	if !b.shared {
+		b.shared, b.whole = true, b.Points
+		b.sum = b.hash()
+	}
+}
+
+// unshare checks that nobody wrote to the points of a shared batch. It looks at those that were shared: a
+// sink may replace the slice by what is undelivered.
+func (b *Batch) unshare() {
+	if b.shared && b.hash() != b.sum {
+		panic("batch: a shared batch was written to")
+	}
+}

@@ -1,0 +1,58 @@
+package batch
+
+import "dataflow/engine/point"
+
+// VerdictKind says what is to become of a point that does not simply go on.
+type VerdictKind uint8
+
+// The verdicts.
+const (
+	Failed VerdictKind = iota
+	Dropped
+	Routed
+)
+
+// Verdict is what an operator decided about one point.
+type Verdict struct {
+	Index int32
+	Kind  VerdictKind
+	Text  string // the reason of a drop, the port of a route
+	Err   error
+}
+
+// Fail sends point i to .failed, or where the node's on_error says. I indexes b.Points as it is when the
+// call to the component returns. Each point is counted once: of several verdicts the first holds.
+func (b *Batch) Fail(i int, err error) {
+	b.verdicts = append(b.verdicts, Verdict{Index: int32(i), Kind: Failed, Err: err})
+}
+
+// Drop removes point i by policy, which is not a loss. Reason is a label: a word from a fixed set.
+func (b *Batch) Drop(i int, reason string) {
+	b.verdicts = append(b.verdicts, Verdict{Index: int32(i), Kind: Dropped, Text: reason})
+}
+
+// Route sends point i out of the given port.
+func (b *Batch) Route(i int, port string) {
+	b.verdicts = append(b.verdicts, Verdict{Index: int32(i), Kind: Routed, Text: port})
+}
+
+// Verdicts returns the verdicts of b and forgets them; the slice is good until the next verdict.
+func Verdicts(b *Batch) []Verdict {
+	v := b.verdicts
+	b.verdicts = b.verdicts[:0]
+	return v
+}
+
+// HasVerdicts reports whether b carries verdicts.
+func HasVerdicts(b *Batch) bool { return len(b.verdicts) > 0 }
+
+// View calls f with b's points replaced by ps, a part of them, and returns what f left there. It serves
+// components that shall see only some of the points.
+func View(b *Batch, ps []point.Point, f func(*Batch)) []point.Point {
+	all := b.Points
+	b.Points = ps
+	f(b)
+	out := b.Points
+	b.Points = all
+	return out
+}
