@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"dataflow/engine/point"
 )
 
 // Time and Duration are those of package time.
@@ -29,10 +31,15 @@ type Env struct {
 	Listen  func(ctx context.Context, network, addr string) (net.Listener, error)
 	FS      FS // of the host: paths given by the user
 	Rand    func() uint64
+	// Tags are what a sink adds to points that lack them, when it encodes. Nil for other nodes: theirs are
+	// added by the runtime.
+	Tags []point.Field
 	// Pressure is how full the in-flight window is, 0 to 1.
 	Pressure func() float64
 	// Counter returns the node's counter of the given name and label, made at the first call.
 	Counter func(name, label string) Counter
+	// Shared returns what the nodes of a graph have in common under a key, made at the first call.
+	Shared func(key string, make func() any) any
 	// Health sets the node's state for readiness: nil is healthy.
 	Health func(err error)
 	// Plain is set where Dial leads to an in-process stand-in: TLS and SASL are left out.
@@ -99,6 +106,7 @@ func HostEnv(log *slog.Logger) Env {
 		Log: log, Now: time.Now, Dial: dialer.DialContext, Listen: listen.Listen, FS: OS{}, Rand: rand.Uint64,
 		Pressure: func() float64 { return 0 },
 		Counter:  func(string, string) Counter { return discard{} },
+		Shared:   func(_ string, make func() any) any { return make() },
 		Health:   func(error) {},
 	}
 }

@@ -37,8 +37,8 @@ type Info struct {
 	Batch Batching
 	// Ports names what an operator can route to besides the main output; nil means none, a single "*" any.
 	Ports []string
-	// Tags of a sink are added by the component when it encodes. The runtime then leaves them alone.
-	Tags bool
+	// Rereads says that a source reads again what was not done when the engine stopped.
+	Rereads bool
 }
 
 // Batching is when the batcher in front of a sink flushes.

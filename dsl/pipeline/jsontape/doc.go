@@ -43,7 +43,6 @@ type entry struct {
 const (
 	kindBits = 1<<4 - 1
 	escaped  = 1 << 4
-	one      = 1 << 5 // of the count
 	countAt  = 5
 )
 
@@ -101,7 +100,7 @@ func (d *Doc) Get(n Node, key string) (Node, bool) {
 
 func (d *Doc) keyIs(k *entry, key string) bool {
 	var room [64]byte
-	return string(appendUnescaped(room[:0], d.src[k.start+1:k.end-1])) == key
+	return string(point.AppendUnescaped(room[:0], d.src[k.start+1:k.end-1])) == key
 }
 
 // Len returns the number of distinct keys of an object, of elements of an array, of bytes of a string once
@@ -114,7 +113,7 @@ func (d *Doc) Len(n Node) int {
 			return int(e.end - e.start - 2)
 		}
 		var room [256]byte
-		return len(appendUnescaped(room[:0], d.src[e.start+1:e.end-1]))
+		return len(point.AppendUnescaped(room[:0], d.src[e.start+1:e.end-1]))
 	case point.KindList:
 		return int(e.info >> countAt)
 	case point.KindMap:
@@ -171,7 +170,8 @@ func (d *Doc) Value(n Node) point.Value {
 	case point.KindBool:
 		return point.Bool(d.src[e.start] == 't')
 	case point.KindFloat:
-		return point.Float(parseNumber(d.src[e.start:e.end]))
+		f, _ := point.ParseDecimal(d.src[e.start:e.end]) // Parse has checked the form and the range
+		return point.Float(f)
 	case point.KindString:
 		return point.String(d.text(e))
 	case point.KindList:
@@ -196,5 +196,5 @@ func (d *Doc) text(e *entry) string {
 	if e.info&escaped == 0 {
 		return s
 	}
-	return string(appendUnescaped(make([]byte, 0, len(s)), s))
+	return string(point.AppendUnescaped(make([]byte, 0, len(s)), s))
 }

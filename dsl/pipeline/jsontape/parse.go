@@ -32,6 +32,7 @@ func (d *Doc) Parse(src string) error {
 		depth int                  //
 		open  uint32 = noContainer // the innermost open container
 		kind  uint32               // its kind
+		count uint32               // its elements or members so far
 		what  string
 	)
 	s := unsafe.Slice(unsafe.StringData(src), len(src))
@@ -59,10 +60,12 @@ value:
 	}
 	switch c {
 	case '"':
-		end, flags = scanString(s, i+1)
-		if end < 0 {
-			i, what = ^end, stringProblem(s, ^end)
-			goto fail
+		flags = 0
+		if end = shortString(s, i+1); end == 0 {
+			if end, flags = scanString(s, i+1); end < 0 {
+				i, what = ^end, stringProblem(s, ^end)
+				goto fail
+			}
 		}
 		tape[n] = entry{uint32(i), uint32(end), n + 1, uint32(point.KindString) | flags}
 		n++
@@ -72,14 +75,17 @@ value:
 			what = "nested too deeply"
 			goto fail
 		}
-		kind = array
+		if open != noContainer {
+			tape[open].info = kind | count<<countAt
+		}
+		kind, count = array, 0
 		if c == '{' {
 			kind = object
 		}
-		tape[n] = entry{start: uint32(i), end: open, info: kind}
+		tape[n] = entry{start: uint32(i), end: open}
 		open = n
 		n++
-		for i++; i < len(s) && isSpace(s[i]); i++ {
+		for i++; i < len(s) && s[i] <= ' ' && isSpace(s[i]); i++ {
 		}
 		if i < len(s) && s[i] == c+2 { // ] and } stand two after [ and {
 			goto closing
@@ -123,15 +129,15 @@ after:
 		d.tape = tape[:n]
 		return nil
 	}
-	tape[open].info += one
-	for ; i < len(s); i++ {
-		if c = s[i]; !isSpace(c) {
+	count++
+	for ; ; i++ {
+		if i >= len(s) {
+			what = "unexpected end inside an object or array"
+			goto fail
+		}
+		if c = s[i]; c > ' ' || !isSpace(c) {
 			break
 		}
-	}
-	if i >= len(s) {
-		what = "unexpected end inside an object or array"
-		goto fail
 	}
 	if c == ',' {
 		i++
@@ -149,9 +155,10 @@ closing:
 	i++
 	{
 		e := &tape[open]
-		open, e.end, e.next = e.end, uint32(i), n
+		open, e.end, e.next, e.info = e.end, uint32(i), n, kind|count<<countAt
 		if open != noContainer {
-			kind = tape[open].info & kindBits
+			info := tape[open].info
+			kind, count = info&kindBits, info>>countAt
 		}
 		depth--
 	}
@@ -159,7 +166,7 @@ closing:
 
 key:
 	for ; i < len(s); i++ {
-		if c = s[i]; !isSpace(c) {
+		if c = s[i]; c > ' ' || !isSpace(c) {
 			break
 		}
 	}
@@ -167,10 +174,12 @@ key:
 		what = "expecting a key in quotes"
 		goto fail
 	}
-	end, flags = scanString(s, i+1)
-	if end < 0 {
-		i, what = ^end, stringProblem(s, ^end)
-		goto fail
+	flags = 0
+	if end = shortString(s, i+1); end == 0 {
+		if end, flags = scanString(s, i+1); end < 0 {
+			i, what = ^end, stringProblem(s, ^end)
+			goto fail
+		}
 	}
 	if int(n) >= len(tape) {
 		tape = grow(tape)
@@ -178,7 +187,7 @@ key:
 	tape[n] = entry{uint32(i), uint32(end), n + 1, uint32(point.KindString) | flags}
 	n++
 	for i = end; i < len(s); i++ {
-		if c = s[i]; !isSpace(c) {
+		if c = s[i]; c > ' ' || !isSpace(c) {
 			break
 		}
 	}
@@ -207,6 +216,21 @@ const (
 	ones  = 0x0101010101010101
 	highs = 0x8080808080808080
 )
+
+// shortString returns the position after the closing quote of the string whose first byte is at i if it has
+// less than 8 bytes and no escapes, else 0. It is small enough to be inlined.
+func shortString(s []byte, i int) int {
+	if len(s)-i < 8 {
+		return 0
+	}
+	x := binary.LittleEndian.Uint64(s[i:])
+	q, b := x^('"'*ones), x^('\\'*ones)
+	quote, slash := (q-ones)&^q&highs, (b-ones)&^b&highs
+	if quote == 0 || slash != 0 && slash&-slash < quote&-quote {
+		return 0
+	}
+	return i + bits.TrailingZeros64(quote)>>3 + 1
+}
 
 // scanString returns the position after the closing quote of the string whose first byte is at i, and whether
 // it has escapes. A negative end is the complement of the position of an error.
@@ -240,7 +264,7 @@ func scanString(s []byte, i int) (end int, flags uint32) {
 		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 			i += 2
 		case 'u':
-			if _, ok := hex4(s, i+2); !ok {
+			if !hexDigits(s, i+2) {
 				return ^i, 0
 			}
 			i += 6
@@ -257,23 +281,17 @@ func stringProblem(s []byte, at int) string {
 	return "invalid escape in a string"
 }
 
-// hex4 reads the four hexadecimal digits at i.
-func hex4[T string | []byte](s T, i int) (r rune, ok bool) {
+// hexDigits reports whether four hexadecimal digits stand at i.
+func hexDigits(s []byte, i int) bool {
 	if len(s)-i < 4 {
-		return 0, false
+		return false
 	}
-	for _, c := range []byte(s[i : i+4]) {
-		switch {
-		case c >= '0' && c <= '9':
-			c -= '0'
-		case c|0x20 >= 'a' && c|0x20 <= 'f':
-			c = c | 0x20 - 'a' + 10
-		default:
-			return 0, false
+	for _, c := range s[i : i+4] {
+		if c-'0' > 9 && c|0x20-'a' > 5 {
+			return false
 		}
-		r = r<<4 | rune(c)
 	}
-	return r, true
+	return true
 }
 
 // scanNumber returns the position after the number at i, or the complement of the position of an error.

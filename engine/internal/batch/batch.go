@@ -52,7 +52,7 @@ type Batch struct {
 // Reserve returns an empty batch with room for the given number of points and of fields per point, from a
 // pooled arena that goes back to the pool after the last reference to the batch is done. [Batch.Add] fills it.
 func Reserve(points, fieldsPerPoint int) *Batch {
-	n := &node{}
+	n := &node{roots: 1}
 	n.refs.Store(1)
 	n.arena = takeArena(points, points*fieldsPerPoint)
 	return &Batch{
@@ -94,6 +94,7 @@ func Merge(bs ...*Batch) *Batch {
 		points += len(b.Points)
 		records += len(b.Records)
 		n.parents = append(n.parents, b.node)
+		n.roots += b.node.roots
 	}
 	n.arena = takeArena(points, 0)
 	out := &Batch{Points: n.arena.points[:0], node: n, Port: bs[0].Port, Read: bs[0].Read, Origin: bs[0].Origin}
@@ -138,7 +139,7 @@ func (b *Batch) Clone() *Batch {
 	for i := range b.Points {
 		fields += len(b.Points[i].Fields) + spareFields
 	}
-	n := &node{parents: []*node{b.node}}
+	n := &node{parents: []*node{b.node}, roots: b.node.roots}
 	n.refs.Store(1)
 	n.arena = takeArena(len(b.Points), fields)
 	c := &Batch{Points: n.arena.points[:len(b.Points)], Origin: b.Origin, Records: b.Records, Port: b.Port, Read: b.Read, node: n}

@@ -16,6 +16,7 @@ type node struct {
 	release func(bytes int)
 	parents []*node
 	arena   *arena
+	roots   int // source batches that it stands for
 	trace   trace
 }
 
@@ -25,6 +26,9 @@ func Accept(b *Batch, release func(bytes int)) {
 	b.node.release = release
 	track(b.node)
 }
+
+// Roots returns how many source batches b stands for.
+func Roots(b *Batch) int { return b.node.roots }
 
 // Bytes returns what the batch was armed with.
 func Bytes(b *Batch) int { return b.node.bytes }

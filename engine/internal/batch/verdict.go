@@ -1,7 +1,5 @@
 package batch
 
-import "dataflow/engine/point"
-
 // VerdictKind says what is to become of a point that does not simply go on.
 type VerdictKind uint8
 
@@ -46,13 +44,20 @@ func Verdicts(b *Batch) []Verdict {
 // HasVerdicts reports whether b carries verdicts.
 func HasVerdicts(b *Batch) bool { return len(b.verdicts) > 0 }
 
-// View calls f with b's points replaced by ps, a part of them, and returns what f left there. It serves
-// components that shall see only some of the points.
-func View(b *Batch, ps []point.Point, f func(*Batch)) []point.Point {
-	all := b.Points
-	b.Points = ps
-	f(b)
-	out := b.Points
-	b.Points = all
-	return out
+// Only returns a view of the points of b that have a verdict, with these verdicts. It has no reference of its
+// own: Split b to send it on.
+func Only(b *Batch) *Batch {
+	marked := make([]bool, len(b.Points))
+	out := *b
+	out.Points, out.verdicts = nil, nil
+	for _, v := range b.verdicts {
+		if i := int(v.Index); i >= 0 && i < len(marked) && !marked[i] {
+			marked[i] = true
+			v.Index = int32(len(out.Points))
+			out.Points = append(out.Points, b.Points[i])
+			out.verdicts = append(out.verdicts, v)
+		}
+	}
+	b.verdicts = b.verdicts[:0]
+	return &out
 }

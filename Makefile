@@ -1,0 +1,34 @@
+# The commands of the house. CI runs .ci/run; the long suites run one at a time.
+.PHONY: build test ci long show-engine show-engine-short update bench fuzz
+
+build:
+	go build -o bin/engine ./cmd/engine
+
+test:
+	go test ./...
+
+ci:
+	.ci/run
+
+# update rewrites golden files and the generated reference.
+update:
+	go test ./cmd/engine -run TestReference -update
+	go test ./dsl/graph -update
+
+# show-engine runs what issue 3 asks for, end to end, and fails when a line of it fails; under 60 minutes.
+show-engine:
+	go run ./test/show
+
+show-engine-short:
+	go run ./test/show -short
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+# Fuzzing: ten minutes a target.
+FUZZTIME ?= 10m
+fuzz:
+	go run ./test/fuzz -time $(FUZZTIME)
+
+# long is cut into suites of at most 60 minutes.
+long: fuzz show-engine

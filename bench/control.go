@@ -1,0 +1,39 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"dataflow/engine/embedded"
+)
+
+// Produce writes count messages of the text to a topic; "" is the manual's metric.
+func (s *StandIn) Produce(topic string, count int, text string) error {
+	return s.call("POST", fmt.Sprintf("/produce?topic=%s&count=%d", url.QueryEscape(topic), count), strings.NewReader(text), nil)
+}
+
+// Seen returns what the DataWay has received.
+func (s *StandIn) Seen() (Seen, error) {
+	var out Seen
+	return out, s.call("GET", "/seen", nil, &out)
+}
+
+// Lag returns how many records of a topic a group has not committed.
+func (s *StandIn) Lag(group, topic string) (n int64, err error) {
+	return n, s.call("GET", "/lag?group="+url.QueryEscape(group)+"&topic="+url.QueryEscape(topic), nil, &n)
+}
+
+// Reset forgets what was received.
+func (s *StandIn) Reset() error { return s.call("POST", "/reset", nil, nil) }
+
+// SetFault changes how the DataWay behaves; nil is good behaviour.
+func (s *StandIn) SetFault(f *embedded.Fault) error {
+	text, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return s.call("POST", "/fault", bytes.NewReader(text), nil)
+}

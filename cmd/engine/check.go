@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"dataflow/engine"
+	"dataflow/engine/runtime"
+)
+
+func validateCommand(s streams) *cobra.Command {
+	var f graphFlags
+	c := &cobra.Command{
+		Use: "validate graph.yaml...", Short: "Check graphs without running them", Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var failed error
+			for _, path := range args {
+				if err := f.validate(s, path); err != nil {
+					failed = err
+					continue
+				}
+				fmt.Fprintf(s.out, "%s: ok\n", path)
+			}
+			return failed
+		},
+	}
+	f.add(c)
+	return c
+}
+
+// validate reads a graph and builds its components, which opens and dials nothing.
+func (f *graphFlags) validate(s streams, path string) error {
+	g, err := f.load(s, path)
+	if err != nil {
+		return err
+	}
+	if _, err := runtime.New(g, runtime.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: version}); err != nil {
+		return badGraph(s, err, g.Source)
+	}
+	return nil
+}
+
+func printCommand(s streams) *cobra.Command {
+	var f graphFlags
+	c := &cobra.Command{
+		Use: "print graph.yaml", Short: "Print the effective configuration, defaults included and secrets covered", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			g, err := f.load(s, args[0])
+			if err != nil {
+				return err
+			}
+			return g.Canonical(s.out)
+		},
+	}
+	f.add(c)
+	return c
+}
+
+func listCommand(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "list [source|operator|sink]", Short: "List the component types", Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+			shown := 0
+			for _, kind := range []engine.NodeKind{engine.SourceNode, engine.OperatorNode, engine.SinkNode} {
+				if len(args) > 0 && strings.TrimSuffix(args[0], "s") != kind.String() {
+					continue
+				}
+				for _, c := range engine.Components(kind) {
+					fmt.Fprintf(w, "%s\t%s\t%s\n", kind, c.Type, c.Summary)
+					shown++
+				}
+			}
+			if shown == 0 {
+				return &exitError{exitUsage, fmt.Errorf("%q is no kind: choose source, operator or sink", args[0])}
+			}
+			return w.Flush()
+		},
+	}
+}

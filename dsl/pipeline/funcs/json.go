@@ -1,0 +1,203 @@
+package funcs
+
+import (
+	"strings"
+
+	"dataflow/dsl/pipeline/eval"
+	"dataflow/dsl/pipeline/jsontape"
+	"dataflow/dsl/pipeline/syntax"
+	"dataflow/engine/point"
+)
+
+var _ = declare(Decl{
+	Name:    "load_json",
+	Summary: "Yields what a JSON text says; numbers are floats. Text that is no JSON gives nil.",
+	Result:  "any",
+	Params:  []Param{{Name: "text", Kind: Value}},
+	Examples: []Example{{Script: "d = load_json(_)\nadd_key(x, d[\"a\"][\"b\"][-1])\nadd_key(l, d[\"a\"])", Message: `{"a": {"b": [1, 2]}}`,
+		Want: "x=2.0\nl=\"{\\\"b\\\":[1,2]}\""}},
+	Bind: func(c *Call) eval.Expr {
+		value, asTree := c.Value(0), c.Mutates()
+		return func(f *eval.Frame) (point.Value, bool) {
+			v, ok := value(f)
+			if !ok {
+				return failed()
+			}
+			if v.Kind() != point.KindString {
+				return f.Failf("load_json: the argument is not str but %s", eval.TypeName(v))
+			}
+			if !f.Spend(v.Len()) {
+				return failed()
+			}
+			return f.LoadJSON(v.Str(), asTree), true
+		}
+	},
+})
+
+// jsonStep is a step of a path: a member, or an element if key is "" and isIndex is set.
+type jsonStep struct {
+	key     string
+	index   int
+	isIndex bool
+}
+
+var _ = declare(Decl{
+	Name:    "json",
+	Summary: "Takes one value out of the JSON text of a key and writes it to another key. What is not there writes nothing.",
+	Params: []Param{
+		{Name: "input", Kind: Key},
+		{Name: "json_path", Kind: Path, Summary: "`a.b[0].c`, `.[1].x` for a list at the root"},
+		{Name: "newkey", Kind: Key, Optional: true, Summary: "by default the text of the path; of a path like `a[0]`, the empty text"},
+		{Name: "trim_space", Kind: Flag, Optional: true, Summary: "strip white space from a text, by default true"},
+		{Name: "delete_after_extract", Kind: Flag, Optional: true, Summary: "remove the value from the JSON text"},
+	},
+	Named: true,
+	Examples: []Example{
+		{Script: "json(_, a.b[-1], x)\njson(_, `k-y`)\njson(_, a, all)", Message: `{"a": {"b": [1, " two "]}, "k-y": 3}`,
+			Want: "x=\"two\"\nk-y=3.0\nall=\"{\\\"b\\\":[1,\\\" two \\\"]}\""},
+		{Script: "json(_, a.b, x, true, true)", Message: `{"c": 1, "a": {"b": 2}}`, Want: "message=\"{\\\"a\\\":{},\\\"c\\\":1}\"\nx=2.0"},
+	},
+	Bind: bindJSON,
+})
+
+func bindJSON(c *Call) eval.Expr {
+	steps, ok := jsonPath(nil, c.Arg(1))
+	if !ok {
+		c.Fault(1, "the argument json_path must be %v", Path)
+		return nil
+	}
+	key, read := c.Key(0), c.Read(0)
+	target, _ := syntax.PathText(c.Arg(1))
+	if c.Has(2) {
+		target = c.Key(2)
+	}
+	trim, del := c.Flag(3, true), c.Flag(4, false)
+	if isIndex := steps[len(steps)-1].isIndex; c.Has(4) && del == isIndex {
+		if isIndex {
+			c.Fault(4, "an element of a list cannot be deleted")
+		} else {
+			c.Fault(4, "delete_after_extract is true or left out")
+		}
+		return nil
+	}
+	return func(f *eval.Frame) (point.Value, bool) {
+		text, known, ok := readText(f, read)
+		if !known || !ok {
+			return wrote(ok)
+		}
+		doc, ok := f.Parse(text)
+		if !ok {
+			return done()
+		}
+		n, ok := findNode(doc, steps)
+		if !ok {
+			return done()
+		}
+		v := doc.Value(n)
+		if trim && v.Kind() == point.KindString {
+			v = point.String(strings.TrimSpace(v.Str()))
+		}
+		if !del {
+			return wrote(f.Write(target, v))
+		}
+		root := doc.Value(0)
+		deletePath(root, steps)
+		rest, ok := f.Text(root)
+		return wrote(ok && f.Write(key, point.String(rest)) && f.Write(target, v))
+	}
+}
+
+// jsonPath takes a path apart, from its first step on.
+func jsonPath(steps []jsonStep, x syntax.Expr) ([]jsonStep, bool) {
+	switch x := x.(type) {
+	case *syntax.Ident:
+		return append(steps, jsonStep{key: x.Name}), true
+	case *syntax.Attr:
+		steps, ok := jsonPath(steps, x.X)
+		if !ok {
+			return nil, false
+		}
+		return jsonPath(steps, x.Y)
+	case *syntax.Index:
+		if x.X != nil {
+			steps = append(steps, jsonStep{key: x.X.Name})
+		}
+		for _, step := range x.Steps {
+			l, ok := step.X.(*syntax.Literal)
+			if !ok || l.Val.Kind() != point.KindInt {
+				return nil, false
+			}
+			steps = append(steps, jsonStep{index: int(l.Val.Int()), isIndex: true})
+		}
+		return steps, true
+	}
+	return nil, false
+}
+
+// findNode follows the path. It reports false where a step is missing, and for null.
+func findNode(doc *jsontape.Doc, steps []jsonStep) (n jsontape.Node, ok bool) {
+	for i := range steps {
+		s := &steps[i]
+		if !s.isIndex {
+			if n, ok = doc.Get(n, s.key); !ok {
+				return 0, false
+			}
+			continue
+		}
+		if doc.Kind(n) != point.KindList {
+			return 0, false
+		}
+		at, size := s.index, doc.Len(n)
+		if at < 0 {
+			at += size
+		}
+		if at < 0 || at >= size {
+			return 0, false
+		}
+		n = doc.At(n, at)
+	}
+	return n, doc.Kind(n) != point.KindNil
+}
+
+// deletePath removes the member that the path, which exists, leads to.
+func deletePath(v point.Value, steps []jsonStep) {
+	last := len(steps) - 1
+	for _, s := range steps[:last] {
+		if s.isIndex {
+			items := v.Items()
+			v = items[(s.index+len(items))%len(items)]
+		} else {
+			v = v.Map()[s.key]
+		}
+	}
+	delete(v.Map(), steps[last].key)
+}
+
+var _ = declare(Decl{
+	Name:    "append",
+	Summary: "Yields a new list with one more element. The variable itself is unchanged: write `a = append(a, x)`.",
+	Result:  "list",
+	Params:  []Param{{Name: "list", Kind: Ident}, {Name: "value", Kind: Value}},
+	Examples: []Example{{Script: "a = [1]\na = append(a, \"x\")\nadd_key(a)\nadd_key(b, append(nosuch, 1))",
+		Want: "a=\"[1,\\\"x\\\"]\"\nb=nil"}},
+	Bind: func(c *Call) eval.Expr {
+		read, value := c.Read(0), c.Value(1)
+		return func(f *eval.Frame) (point.Value, bool) {
+			list, _ := read(f)
+			if eval.KindOf(list) != point.KindList {
+				return done()
+			}
+			v, ok := value(f)
+			if !ok {
+				return failed()
+			}
+			const elementSize = 24
+			if !f.Spend(eval.Len(list) * elementSize) {
+				return failed()
+			}
+			old := eval.Tree(list).Items()
+			items := append(make([]point.Value, 0, len(old)+1), old...)
+			return point.List(append(items, eval.Tree(v))), true
+		}
+	},
+})

@@ -1,0 +1,107 @@
+// Package pipeline runs scripts of the Pipeline language on points. A [Script] is compiled once; a [Runner] of it
+// belongs to one goroutine.
+//
+//	script, err := pipeline.Compile(text, pipeline.Options{Name: "nginx.p"})
+//	runner := script.NewRunner()
+//	outcome := runner.Run(&p)
+//
+// How it is made: package syntax reads the text, compile makes closures over numbered slots, eval has the
+// operations of the language, funcs its functions, jsontape and grok what they stand on.
+package pipeline
+
+import (
+	"cmp"
+	"time"
+
+	"dataflow/dsl/pipeline/compile"
+	"dataflow/dsl/pipeline/eval"
+	"dataflow/dsl/pipeline/grok"
+	"dataflow/dsl/pipeline/syntax"
+	"dataflow/engine/point"
+)
+
+// Options are what is around a script. The zero Options will do.
+type Options struct {
+	Name     string                                    // of the script, for errors
+	Loader   func(name string) (src string, err error) // other scripts, for use("x.p"); nil: there are none
+	Patterns map[string]string                         // further grok patterns; a built-in one of the name wins
+	Location *time.Location                            // where times without a zone belong, by default time.Local
+	Now      func() time.Time                          // by default time.Now
+
+	MaxSteps int64         // rounds of loops in a run; 0 is ten million. Long texts and lists use them up, too
+	MaxTime  time.Duration // of a run; 0 is unlimited
+
+	// Bare leaves out what follows a run without an error: the status of a log is brought to its usual form, and the
+	// key time is removed and becomes the time of the point if it is an int other than 0.
+	Bare bool
+}
+
+type (
+	// Error is one fault of a script's text.
+	Error = syntax.Error
+	// Place is a place in a script.
+	Place = syntax.Place
+	// Errors are all faults that were found. It is what Compile returns as an error.
+	Errors = syntax.Errors
+	// RunError is how a script failed on a point.
+	RunError = eval.RunError
+)
+
+// Script is a compiled script. It is safe for use by several goroutines.
+type Script struct {
+	program *eval.Program
+	options Options
+}
+
+// Compile reads and checks a script, and those that it uses. The error is of type [Errors].
+func Compile(src string, o Options) (*Script, error) {
+	patterns := grok.Builtin()
+	if len(o.Patterns) > 0 {
+		var errs Errors
+		if patterns, errs = withPatterns(patterns, o.Patterns); len(errs) > 0 {
+			return nil, errs
+		}
+	}
+	program, errs := compile.Compile(&syntax.Source{Name: o.Name, Text: src}, compile.Options{Load: o.Loader, Patterns: patterns})
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return &Script{program: program, options: o}, nil
+}
+
+// Runner runs a script. It is for one goroutine at a time.
+type Runner struct {
+	script *Script
+	frame  *eval.Frame
+}
+
+// NewRunner returns a runner of the script.
+func (s *Script) NewRunner() *Runner {
+	o := &s.options
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	limits := eval.Limits{Steps: o.MaxSteps, Time: o.MaxTime}
+	return &Runner{script: s, frame: eval.NewFrame(limits, now, cmp.Or(o.Location, time.Local))}
+}
+
+// Outcome is what a run says about its point.
+type Outcome struct {
+	Dropped bool          // the script called drop(); never set with Err
+	Err     *RunError     // nil, or why the script ended early; what it wrote before stays on the point
+	Created []point.Point // further points that the script made, none with Err; they belong to the caller
+}
+
+// Run runs the script on p and changes p in place. Texts that the script makes do not share memory with anything
+// that is reused: they may stay on the point as long as those of the message that it was made of.
+func (r *Runner) Run(p *point.Point) Outcome {
+	f := r.frame
+	if err := f.Run(r.script.program, p); err != nil {
+		return Outcome{Err: err}
+	}
+	if !r.script.options.Bare {
+		f.After()
+	}
+	return Outcome{Dropped: f.Dropped, Created: f.Created}
+}

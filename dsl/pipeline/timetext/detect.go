@@ -1,0 +1,168 @@
+// Package timetext reads times as people and programs write them, without being told how.
+package timetext
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/araddon/dateparse"
+)
+
+// Detector reads the times of one place in a script. It remembers the form of the last one, since the next has the
+// same as a rule. The zero Detector is ready; it is safe for use by several goroutines.
+type Detector struct {
+	last atomic.Pointer[form]
+}
+
+// form is a detected form: all texts of the shape are read by the layout.
+type form struct{ shape, layout string }
+
+// errUnknown is what is said of a text that is no time.
+var errUnknown = errors.New("unknown time format")
+
+// Parse returns the time that s says in ns since 1970. What has no offset is read in loc. Names of zones are ignored, but for
+// one between time and year.
+func (d *Detector) Parse(s string, loc *time.Location, now func() time.Time) (int64, error) {
+	if ns, ok := parsePlain(s, loc); ok {
+		return ns, nil
+	}
+	const longest = 100 // no time is longer; the library would look at each byte of a message
+	if s == "" || len(s) > longest || s[0] == ' ' || s[0] == '\t' {
+		return 0, errUnknown
+	}
+	if ns, ok := parseLayouts(s, loc, now); ok {
+		return ns, nil
+	}
+	if digits(s) >= 0 || len(s) > 19 && strings.Trim(s, "0123456789") == "" {
+		return parseNumber(s, loc)
+	}
+	if last := d.last.Load(); last != nil && hasShape(s, last.shape) {
+		if t, err := time.ParseInLocation(last.layout, s, loc); err == nil {
+			if ns, ok := nanos(t); ok {
+				return ns, nil
+			}
+		}
+	}
+	t, err := detect(s, loc)
+	if err != nil {
+		return 0, err
+	}
+	ns, ok := nanos(t)
+	if !ok {
+		return 0, fmt.Errorf("the year %d is out of range", t.Year())
+	}
+	d.remember(s, loc, ns)
+	return ns, nil
+}
+
+// parseNumber reads seconds, milliseconds, microseconds or nanoseconds since 1970, or a year, a date, a date with time,
+// which one the length says.
+func parseNumber(s string, loc *time.Location) (int64, error) {
+	perUnit := map[int]time.Duration{10: time.Second, 13: time.Millisecond, 16: time.Microsecond, 19: time.Nanosecond}
+	if unit, ok := perUnit[len(s)]; ok {
+		n := digits(s)
+		if n < 0 {
+			return 0, errUnknown // more than 64 bits
+		}
+		return int64(n) * int64(unit), nil
+	}
+	byLength := map[int]string{4: "2006", 8: "20060102", 14: "20060102150405"}
+	t, err := time.ParseInLocation(byLength[len(s)], s, loc)
+	if ns, ok := nanos(t); err == nil && ok {
+		return ns, nil
+	}
+	return 0, errUnknown
+}
+
+// misread are texts that the library accepts and reads wrongly.
+var misread = regexp.MustCompile(strings.Join([]string{
+	`^\d+/[A-Za-z]+/\d+ `,                          // 09/Mar/2024 16:05:06 -0300
+	`T\d+:\d+[+-]`,                                 // 2024-03-09T16:05-04
+	`:\d+([.,]\d+)? ?[+-]\d\d$`,                    // 2024-03-09 16:05:06+09
+	`[.,]\d+ [+-]\d+:\d+$`,                         // 2024-03-09 16:05:06.789 +09:00
+	`\([^)]*[+-]\d`,                                // Sat, 9 Mar 2024 16:05:06 +0800 (GMT+08:00)
+	`T\d+:\d+:\d+:`,                                // 2024-03-09T16:05:06:789+0100
+	`[A-Za-z]{3,}[+-]\d+ \d{4}$`,                   // Sat Mar 09 16:05:06 UTC+0100 2024
+	`^\d{4}-\d{3}$`,                                // 2024-068
+	`^\d{1,2}:\d{1,2}:\d{1,2}(\D|$)`,               // 10:11:12
+	`^\d+\.\d{5,}$|^\d{5,}\.\d+$`,                  // a number with a fraction
+	`^[A-Za-z]+\.? +\d+ \d+:\d+(:\d+([.,]\d+)?)?$`, // Mar  9 16:05:06, which has no year
+}, "|"))
+
+var (
+	endsInZ    = regexp.MustCompile(`\dZ$`)
+	endsInName = regexp.MustCompile(`(?:^|[^+\d-])\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?(?: ?[AaPp][Mm])? [A-Z]{3,5}$`)
+)
+
+// detect asks the library, which panics on some texts.
+func detect(s string, loc *time.Location) (t time.Time, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errUnknown
+		}
+	}()
+	if misread.MatchString(s) {
+		return time.Time{}, errUnknown
+	}
+	if endsInZ.MatchString(s) { // the library takes Z behind a fraction for nothing
+		loc = time.UTC
+	}
+	if !endsInName.MatchString(s) {
+		t, err = dateparse.ParseIn(s, loc)
+	} else if t, err = dateparse.ParseIn(s, time.UTC); err == nil { // the name does not count: the clock is that of loc
+		t = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), loc)
+	}
+	if err != nil {
+		return time.Time{}, errUnknown
+	}
+	return t, nil
+}
+
+// remember keeps the form of s if reading s by it gives the same time.
+func (d *Detector) remember(s string, loc *time.Location, ns int64) {
+	defer func() { _ = recover() }() // see detect
+	layout, err := dateparse.ParseFormat(s)
+	if err != nil || strings.Contains(layout, "MST") || strings.HasSuffix(s, "Z") {
+		return // names of zones are ignored, but not by the layout
+	}
+	t, err := time.ParseInLocation(layout, s, loc)
+	if err != nil || t.UnixNano() != ns {
+		return
+	}
+	d.last.Store(&form{shape: shapeOf(s), layout: layout})
+}
+
+// class maps digits to 0 and letters to a.
+func class(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return '0'
+	case c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z':
+		return 'a'
+	}
+	return c
+}
+
+func shapeOf(s string) string {
+	shape := []byte(s)
+	for i, c := range shape {
+		shape[i] = class(c)
+	}
+	return string(shape)
+}
+
+func hasShape(s, shape string) bool {
+	if len(s) != len(shape) {
+		return false
+	}
+	for i := range len(s) {
+		if class(s[i]) != shape[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,118 @@
+package admin
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"dataflow/engine/runtime"
+)
+
+// collector turns snapshots into metrics. Labels come from the graph and from fixed words, never from data,
+// but for topics and partitions, which are bounded below.
+type collector struct{ view View }
+
+// maxPartitions bounds the series of a node's lag.
+const maxPartitions = 2000
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("engine_"+name, help, append([]string{"graph", "node", "type"}, labels...), nil)
+}
+
+var (
+	inDesc        = desc("node_in_points_total", "Points that came in.")
+	createdDesc   = desc("node_created_points_total", "Points that the node made.")
+	outDesc       = desc("node_out_points_total", "Points that went out, or were delivered by a sink.", "port")
+	mergedDesc    = desc("node_merged_points_total", "Points that became part of another.")
+	droppedDesc   = desc("node_dropped_points_total", "Points dropped.", "reason", "intent")
+	failedDesc    = desc("node_failed_points_total", "Points that failed and left the main path.", "reason")
+	passedDesc    = desc("node_passed_points_total", "Points that went on although they failed (on_error: pass).", "reason")
+	busyDesc      = desc("node_busy_seconds_total", "Time that the node worked, over its goroutines.")
+	blockedDesc   = desc("node_blocked_seconds_total", "Time that the node waited.", "by")
+	imbalanceDesc = desc("ledger_imbalance_points", "in + created - out - dropped - failed - merged - queued; 0 once the graph has drained.")
+	unackedDesc   = desc("unacked_points", "Points that were read and are not done.", "port")
+	oldestDesc    = desc("ack_oldest_age_seconds", "Age of the oldest batch that is not done.", "port")
+	lagDesc       = desc("kafka_lag_records", "Records between the position and the end of the partition.", "topic", "partition")
+	latencyDesc   = desc("e2e_latency_seconds", "From reading a point to the answer of its destination.")
+	customDesc    = desc("component_total", "A component's own counter.", "name", "label")
+	queueDesc     = prometheus.NewDesc("engine_edge_queue_points", "Points on the edge.", []string{"graph", "from", "port", "to"}, nil)
+	inFlightDesc  = prometheus.NewDesc("engine_in_flight_bytes", "Estimated heap of what is in flight.", []string{"graph"}, nil)
+	failingDesc   = desc("node_failing", "1 while the node reports a failure.")
+)
+
+// Describe names no metrics: which ones there are depends on the graph.
+func (c collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect reads a snapshot.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	s := c.view.Snapshot()
+	counter := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, append([]string{s.Graph}, labels...)...)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{s.Graph}, labels...)...)
+	}
+	for _, n := range s.Nodes {
+		counter(inDesc, float64(n.In), n.Node, n.Type)
+		counter(createdDesc, float64(n.Created), n.Node, n.Type)
+		counter(outDesc, float64(n.Out), n.Node, n.Type, "")
+		counter(mergedDesc, float64(n.Merged), n.Node, n.Type)
+		counter(busyDesc, n.Busy.Seconds(), n.Node, n.Type)
+		counter(blockedDesc, n.Blocked.Seconds(), n.Node, n.Type, "downstream")
+		gauge(imbalanceDesc, float64(n.Imbalance), n.Node, n.Type)
+		for _, x := range n.Ports {
+			counter(outDesc, float64(x.N), n.Node, n.Type, x.Label)
+		}
+		for _, x := range n.Dropped {
+			counter(droppedDesc, float64(x.N), n.Node, n.Type, x.Label, "policy")
+		}
+		for _, x := range n.Failed {
+			counter(failedDesc, float64(x.N), n.Node, n.Type, x.Label)
+		}
+		for _, x := range n.Passed {
+			counter(passedDesc, float64(x.N), n.Node, n.Type, x.Label)
+		}
+		for _, x := range n.Custom {
+			c.custom(counter, n, x)
+		}
+	}
+	for _, p := range s.Sources {
+		gauge(unackedDesc, float64(p.Unacked), p.Node, p.Type, p.Port)
+		gauge(oldestDesc, p.Oldest.Seconds(), p.Node, p.Type, p.Port)
+		counter(blockedDesc, p.Blocked.Seconds(), p.Node, p.Type, "window "+p.Port)
+	}
+	for i, l := range s.Lags {
+		if i == maxPartitions {
+			break
+		}
+		gauge(lagDesc, float64(l.Records), l.Node, "kafka", l.Topic, strconv.Itoa(int(l.Partition)))
+	}
+	for _, n := range s.Sinks {
+		buckets := map[float64]uint64{}
+		for _, b := range n.Buckets {
+			buckets[b.Limit.Seconds()] = uint64(b.N)
+		}
+		ch <- prometheus.MustNewConstHistogram(latencyDesc, uint64(n.Count), n.Sum.Seconds(), buckets, s.Graph, n.Node, n.Type)
+	}
+	for _, x := range s.Edges {
+		gauge(queueDesc, float64(x.Queued), x.From, x.Port, x.To)
+		if x.Dropped > 0 {
+			counter(droppedDesc, float64(x.Dropped), x.To, "edge", "branch_full", "policy")
+		}
+	}
+	for _, f := range s.Failing {
+		gauge(failingDesc, 1, f.Node, "")
+	}
+	gauge(inFlightDesc, float64(s.InFlight))
+}
+
+// custom writes a component's counter. Those whose names the graph page fixes stand under them.
+func (c collector) custom(counter func(*prometheus.Desc, float64, ...string), n runtime.NodeStats, x runtime.Count) {
+	name, label, _ := strings.Cut(strings.TrimSuffix(x.Label, "}"), "{")
+	if strings.HasPrefix(name, "kafka_") && strings.HasSuffix(name, "_total") && label == "" {
+		counter(desc(name, "See the reference of kafka."), float64(x.N), n.Node, n.Type)
+		return
+	}
+	counter(customDesc, float64(x.N), n.Node, n.Type, name, label)
+}

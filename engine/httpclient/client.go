@@ -1,0 +1,166 @@
+// Package httpclient is the one outgoing HTTP client of the engine: pools, time limits, the classes of
+// answers (guarantees B6) and errors that never show a token.
+package httpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"dataflow/engine"
+)
+
+// Time and size limits of a request (guarantees B6).
+const (
+	dialTimeout      = 5 * time.Second
+	handshakeTimeout = 5 * time.Second
+	headerTimeout    = 30 * time.Second
+	requestTimeout   = 30 * time.Second
+	slowestUpload    = 100_000 // bytes per second that a destination must take
+	maxAnswer        = 64 << 10
+	idleTimeout      = 90 * time.Second
+	idlePerHost      = 64
+)
+
+// Options is how the client connects.
+type Options struct {
+	Proxy engine.Secret // of http(s) requests, http:// or https://; none if empty
+	TLS   TLS
+}
+
+// Client sends requests and reads short answers. It is safe for use by several goroutines.
+type Client struct {
+	http      http.Client
+	transport *http.Transport
+	now       func() time.Time
+	plain     bool
+}
+
+// Answer is what a destination said.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte // at most its first 64 KiB
+}
+
+// New returns a client. An error is one of [engine.FieldError] with the path proxy or tls.*.
+//
+// It speaks HTTP/1.1 only: bodies are few and large, and several connections carry them better than the one
+// of HTTP/2. Proxies of the environment do not count: what a graph does stands in the graph.
+func New(env engine.Env, o Options) (*Client, error) {
+	tlsConfig, err := o.TLS.config(env.Now)
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := proxyOf(o.Proxy.Reveal())
+	if err != nil {
+		return nil, engine.FieldError("proxy", err)
+	}
+	if env.Plain {
+		proxy = nil
+	}
+	c := &Client{now: env.Now, plain: env.Plain}
+	c.transport = &http.Transport{
+		Proxy:                  proxy,
+		DialContext:            dialWithin(env),
+		TLSClientConfig:        tlsConfig,
+		TLSHandshakeTimeout:    handshakeTimeout,
+		ResponseHeaderTimeout:  headerTimeout,
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConnsPerHost:    idlePerHost,
+		MaxResponseHeaderBytes: maxAnswer,
+		DisableCompression:     true,
+		WriteBufferSize:        64 << 10,
+	}
+	c.http = http.Client{
+		Transport:     c.transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return c, nil
+}
+
+func dialWithin(env engine.Env) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		return env.Dial(ctx, network, addr)
+	}
+}
+
+func proxyOf(text string) (func(*http.Request) (*url.URL, error), error) {
+	if text == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("must be a URL as in http://proxy.example:3128") // without its text: it may hold a password
+	}
+	return http.ProxyURL(u), nil
+}
+
+// Do sends req and returns what the destination said, whatever its status. The whole exchange takes at most
+// 30 s and a second more for each 100 kB of the body, and no longer than ctx lasts. Redirects are answers.
+// An error means that there was no answer; neither its text nor its causes name the URL's query or user.
+func (c *Client) Do(ctx context.Context, req *http.Request) (Answer, error) {
+	limit := requestTimeout
+	if req.ContentLength > 0 {
+		limit += time.Duration(req.ContentLength) * (time.Second / slowestUpload)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	req = req.WithContext(ctx)
+	if c.plain && req.URL.Scheme == "https" {
+		u := *req.URL
+		u.Scheme = "http"
+		req.URL = &u
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return Answer{}, fmt.Errorf("%s %s: %w", req.Method, Where(req.URL), withoutURL(err))
+	}
+	defer resp.Body.Close()
+	// The status has decided; what is missing of a broken answer changes nothing.
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if len(body) > 0 {
+		body = hide(body, req.URL)
+	}
+	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
+}
+
+// Close closes the connections that no request uses.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// Where returns scheme, host and path of u: what may stand in a log.
+func Where(u *url.URL) string { return u.Scheme + "://" + u.Host + u.EscapedPath() }
+
+// withoutURL returns the cause of an error of net/http, which puts the whole URL into its text.
+func withoutURL(err error) error {
+	var u *url.Error
+	for errors.As(err, &u) {
+		err = u.Err
+	}
+	return err
+}
+
+// hide replaces the values of u's query in an answer: destinations like to repeat a token that they refuse.
+func hide(body []byte, u *url.URL) []byte {
+	const shortestSecret = 8 // shorter ones are flags
+	text, found := string(body), false
+	for _, values := range u.Query() {
+		for _, v := range values {
+			if len(v) >= shortestSecret && strings.Contains(text, v) {
+				text, found = strings.ReplaceAll(text, v, "[redacted]"), true
+			}
+		}
+	}
+	if !found {
+		return body
+	}
+	return []byte(text)
+}

@@ -1,0 +1,186 @@
+package runtime
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"dataflow/engine"
+)
+
+// A lane is the part of a sink that one category takes. Up to concurrency groups are sent at once. While the
+// destination fails, one probe at a time goes out, the oldest body; the rest waits, which is backpressure: the
+// window fills and the source slows down.
+type lane struct {
+	sink        *sinkNode
+	name        string
+	concurrency int
+
+	mu      sync.Mutex
+	queue   []*group
+	active  int
+	tickets []uint64 // of the bodies on their way, oldest first
+	next    uint64
+	health  laneHealth
+	changed chan struct{} // closed and replaced at every change that a waiting body cares for
+}
+
+// laneHealth is what the lane knows of its destination.
+type laneHealth struct {
+	failures int // in a row, 0 is healthy
+	since    time.Time
+	until    time.Time // no attempt before
+	err      error
+}
+
+func newLane(s *sinkNode, name string, concurrency int) *lane {
+	return &lane{sink: s, name: name, concurrency: max(concurrency, 1), changed: make(chan struct{})}
+}
+
+// enqueue takes a group and starts another sender if there is room for one.
+func (l *lane) enqueue(ctx context.Context, g *group, wg *sync.WaitGroup) {
+	l.mu.Lock()
+	l.queue = append(l.queue, g)
+	start := l.active < l.concurrency
+	if start {
+		l.active++
+	}
+	l.mu.Unlock()
+	if start {
+		wg.Go(func() {
+			for g := l.take(); g != nil; g = l.take() {
+				l.sink.send(ctx, l, g)
+			}
+		})
+	}
+}
+
+// take returns the next group, nil when there is none: then the sender ends. Small groups that piled up while
+// the lane was busy leave together.
+func (l *lane) take() *group {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 {
+		l.active--
+		return nil
+	}
+	g := l.queue[0]
+	n := 1
+	for n < len(l.queue) && g.points+l.queue[n].points <= l.sink.batching.MaxPoints {
+		x := l.queue[n]
+		g.bs = append(g.bs, x.bs...)
+		g.points += x.points
+		g.roots += x.roots
+		g.bytes += x.bytes
+		n++
+	}
+	l.queue = slices.Delete(l.queue, 0, n)
+	return g
+}
+
+// ticket puts a body in line.
+func (l *lane) ticket() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next++
+	l.tickets = append(l.tickets, l.next)
+	return l.next
+}
+
+// leave takes a body out of line.
+func (l *lane) leave(ticket uint64) {
+	l.mu.Lock()
+	if i := slices.Index(l.tickets, ticket); i >= 0 {
+		l.tickets = slices.Delete(l.tickets, i, i+1)
+	}
+	l.broadcast()
+	l.mu.Unlock()
+}
+
+func (l *lane) broadcast() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// await blocks until the body may be sent: at once on a healthy lane; on a failing one when it is the oldest
+// and the back-off has passed.
+func (l *lane) await(ctx context.Context, ticket uint64) error {
+	for {
+		l.mu.Lock()
+		h, changed := l.health, l.changed
+		first := l.tickets[0] == ticket
+		l.mu.Unlock()
+		if h.failures == 0 {
+			return ctx.Err()
+		}
+		wait := time.Duration(-1) // until somebody changes something
+		if first {
+			if wait = time.Until(h.until); wait <= 0 {
+				return ctx.Err()
+			}
+		}
+		if err := pause(ctx, changed, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits for the channel, for d unless it is negative, or for the end of ctx, which is an error.
+func pause(ctx context.Context, changed <-chan struct{}, d time.Duration) error {
+	var due <-chan time.Time
+	if d >= 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-changed:
+	case <-due:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+// failed notes a failed attempt and returns how long the lane has been failing.
+func (l *lane) failed(err *engine.SendError) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if l.health.failures == 0 {
+		l.health.since = now
+	}
+	l.health.failures++
+	l.health.err = err
+	l.health.until = now.Add(backoff(l.sink.retry, l.health.failures, err.After))
+	l.broadcast()
+	return now.Sub(l.health.since)
+}
+
+// recovered notes that the destination has answered.
+func (l *lane) recovered() {
+	l.mu.Lock()
+	if l.health.failures > 0 {
+		l.health = laneHealth{}
+		l.broadcast()
+	}
+	l.mu.Unlock()
+}
+
+// backoff returns the wait before the next attempt: full jitter, doubling up to the maximum; what the
+// destination asks for overrides it.
+func backoff(r retry, failures int, after time.Duration) time.Duration {
+	if after > 0 {
+		return after
+	}
+	ceiling := r.Max
+	if shift := failures - 1; shift < 20 {
+		ceiling = min(r.Max, r.Initial<<shift)
+	}
+	if ceiling <= 0 {
+		return 0
+	}
+	// Half the ceiling is kept as a floor of nothing less than a moment: a jitter of zero would be a busy loop.
+	return max(time.Duration(rand.Int64N(int64(ceiling)+1)), min(ceiling, 10*time.Millisecond))
+}

@@ -1,0 +1,71 @@
+package runtime
+
+import (
+	"context"
+	"path"
+	"path/filepath"
+
+	"dataflow/dsl/graph"
+	"dataflow/engine"
+	"dataflow/engine/deadletter"
+	"dataflow/engine/point"
+)
+
+// letters puts points into the dead-letter store. Done follows the fsync.
+type letters struct {
+	store *deadletter.Store
+	env   engine.Env
+}
+
+// deadPoint is a point that could not be processed, and why.
+type deadPoint struct {
+	point point.Point
+	err   error
+}
+
+func newLetters(g *graph.Graph, env engine.Env, log logger) *letters {
+	o := deadletter.Options{Dir: g.DeadLetter.Dir, MaxBytes: int64(g.DeadLetter.MaxBytes)}
+	if o.Dir == "" {
+		o.Dir = path.Join(filepath.ToSlash(g.DataDir), "dead_letters")
+	}
+	if g.DeadLetter.WhenFull == "drop_oldest" {
+		o.WhenFull = deadletter.DropOldest
+	}
+	env.Log = log.Logger
+	return &letters{deadletter.New(env, o), env}
+}
+
+// bury returns once the points are on disk. What came from a record is kept as the record when it failed on
+// its way, so that it can be read again by its source; a sink's points are kept as they are.
+func (l *letters) bury(ctx context.Context, node string, b *engine.Batch, dead []deadPoint, asRecords bool) error {
+	now := l.env.Now().UnixNano()
+	entries := make([]deadletter.Entry, 0, len(dead))
+	seen := map[int32]bool{}
+	for _, d := range dead {
+		e := deadletter.Entry{
+			Kind: deadletter.Point, Time: now, Node: node, Error: d.err.Error(), Attempts: 1, Version: l.env.Version, Point: d.point,
+		}
+		if b.Origin != nil {
+			e.Origin = *b.Origin
+		}
+		if i := d.point.Record; i >= 0 && int(i) < len(b.Records) {
+			r := &b.Records[i]
+			if r.Origin != nil {
+				e.Origin = *r.Origin
+			}
+			e.Offset, e.Read, e.Key, e.Value, e.Headers = r.Offset, r.Time, r.Key, r.Value, r.Headers
+			if asRecords {
+				// One record is kept once, however many of its points failed here.
+				if seen[i] {
+					continue
+				}
+				seen[i] = true
+				e.Kind = deadletter.Record
+			}
+		}
+		entries = append(entries, e)
+	}
+	return l.store.Append(ctx, entries)
+}
+
+func (l *letters) close() error { return l.store.Close() }

@@ -1,0 +1,209 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/pprof"
+	"sync"
+	"time"
+
+	"dataflow/engine/internal/batch"
+)
+
+// Exit codes of a run.
+const (
+	ExitDone     = 0 // nothing lost
+	ExitFailed   = 1 // a node failed for good, or the ledger does not balance
+	ExitLost     = 6 // stopped with data that was accepted, is not done and cannot be sent again
+	ExitDeadline = 8 // the drain deadline passed; what was not done is read again
+)
+
+// Result is how a run ended.
+type Result struct {
+	Code int
+	Err  error // why, nil after a clean stop
+}
+
+// Run runs the graph until ctx ends, every source has ended, a node has failed or the graph has been idle for
+// as long as the options say. Stopping has two phases: sources end, closing runs down the graph and sinks
+// finish and acknowledge; after the drain timeout, or when hurry is closed, the rest is discarded without being acknowledged.
+func (e *Engine) Run(ctx context.Context, hurry <-chan struct{}) Result {
+	soft, endSources := context.WithCancel(ctx)
+	defer endSources()
+	// What runs behind the sources outlives ctx: it ends when the graph has drained, or hard.
+	hard, discard := context.WithCancel(context.WithoutCancel(ctx))
+	defer discard()
+
+	var sources, graph sync.WaitGroup
+	e.start(hard, &graph)
+	for _, s := range e.sources {
+		sources.Go(func() {
+			pprof.SetGoroutineLabels(pprof.WithLabels(soft, pprof.Labels("node", s.id)))
+			if err := s.run(soft); err != nil {
+				e.stop.fail(err)
+			}
+		})
+	}
+	drained := make(chan struct{})
+	go func() {
+		sources.Wait()
+		graph.Wait()
+		close(drained)
+	}()
+
+	e.await(soft, drained)
+	endSources()
+	code := e.drain(drained, hurry, discard)
+	e.close()
+	return e.result(code)
+}
+
+// start runs everything behind the sources.
+func (e *Engine) start(ctx context.Context, wg *sync.WaitGroup) {
+	for _, in := range e.waitClose {
+		wg.Go(in.closeAfterWriters)
+	}
+	for _, s := range e.stages {
+		wg.Go(func() { s.stage.run(ctx) })
+		wg.Go(s.inlet.run)
+		wg.Go(func() { s.inbox.Via(s.stage).To(s.inlet) })
+	}
+	for _, s := range e.sinks {
+		b := newBatcher(s.batching, s.encoder != nil, e.window, e.stop, &s.held, &s.points)
+		wg.Go(func() {
+			pprof.SetGoroutineLabels(pprof.WithLabels(ctx, pprof.Labels("node", s.id)))
+			s.run(ctx)
+		})
+		wg.Go(b.run)
+		wg.Go(func() { s.inbox.Via(b).To(s) })
+	}
+}
+
+// await returns when there is a reason to stop.
+func (e *Engine) await(ctx context.Context, drained <-chan struct{}) {
+	var look <-chan time.Time
+	if e.options.UntilIdle > 0 {
+		t := time.NewTicker(min(e.options.UntilIdle/4, 250*time.Millisecond))
+		defer t.Stop()
+		look = t.C
+		e.active.Store(time.Now().UnixNano())
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-drained:
+			return
+		case <-e.stop.ended:
+			return
+		case now := <-look:
+			if e.window.open.Load() > 0 || len(e.health.failing()) > 0 {
+				e.active.Store(now.UnixNano())
+			} else if now.Sub(time.Unix(0, e.active.Load())) >= e.options.UntilIdle {
+				return
+			}
+		}
+	}
+}
+
+// drain waits for the graph to empty itself, at most until the deadline; then it discards what is left.
+func (e *Engine) drain(drained, hurry <-chan struct{}, discard func()) int {
+	// A part of the time is kept for the last commits.
+	deadline := time.NewTimer(e.options.DrainTimeout * 95 / 100)
+	defer deadline.Stop()
+	select {
+	case <-drained:
+		return ExitDone
+	case <-deadline.C:
+		e.log.Warn("drain deadline passed", "open_batches", e.window.open.Load())
+	case <-hurry:
+		e.log.Warn("stopping at once", "open_batches", e.window.open.Load())
+	}
+	code := ExitDone
+	for _, s := range e.sources {
+		for _, p := range s.ports {
+			points, _, _ := p.share.unacked()
+			switch {
+			case points == 0:
+			case s.rereads:
+				code = max(code, ExitDeadline)
+			default:
+				return e.discardAll(drained, discard, ExitLost)
+			}
+		}
+	}
+	return e.discardAll(drained, discard, code)
+}
+
+// hangTime is how long stages may take to notice a hard stop before their stacks are written out.
+const hangTime = 5 * time.Second
+
+func (e *Engine) discardAll(drained <-chan struct{}, discard func(), code int) int {
+	e.stop.flag.Store(true)
+	discard()
+	t := time.NewTimer(hangTime)
+	defer t.Stop()
+	select {
+	case <-drained:
+	case <-t.C:
+		e.log.Error("the graph hangs; stacks of all goroutines follow")
+		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+	}
+	return code
+}
+
+// close lets the components finish: the last commits, then the dead letters.
+func (e *Engine) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), max(e.options.DrainTimeout/20, 2*time.Second))
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, c := range e.closers {
+		wg.Go(func() {
+			if err := c.Close(ctx); err != nil {
+				e.log.Warn("closing", "node", c.node, "error", err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := e.letters.close(); err != nil {
+		e.stop.fail(fmt.Errorf("closing the dead letters: %w", err))
+	}
+}
+
+func (e *Engine) result(code int) Result {
+	if err := e.stop.failure(); err != nil {
+		return Result{max(code, ExitFailed), err}
+	}
+	if code != ExitDone {
+		return Result{code, errors.New("stopped before everything was done")}
+	}
+	if err := e.Balanced(); err != nil {
+		return Result{ExitFailed, err}
+	}
+	return Result{}
+}
+
+// Balanced checks the ledger of a drained graph: every point that came in or was made went out, was dropped
+// or failed, on every node and edge, and no batch is open.
+func (e *Engine) Balanced() error {
+	var errs []error
+	for _, s := range e.stats {
+		if n := s.imbalance(); n != 0 {
+			errs = append(errs, fmt.Errorf("the ledger of %s is off by %d points: %+v", s.node, n, s.read()))
+		}
+	}
+	for _, x := range e.edges {
+		if in, out, dropped := x.in.Load(), x.out.Load(), x.dropped.Load(); in != out+dropped {
+			errs = append(errs, fmt.Errorf("the ledger of the edge %s.%s -> %s is off: in %d, out %d, dropped %d", x.from, x.port, x.to, in, out, dropped))
+		}
+	}
+	if n := e.window.open.Load(); n != 0 {
+		errs = append(errs, fmt.Errorf("%d batches are not done", n))
+	}
+	if live := batch.Live(); len(live) > 0 {
+		errs = append(errs, fmt.Errorf("%d batches leaked; the first was made at\n%s", len(live), live[0]))
+	}
+	return errors.Join(errs...)
+}

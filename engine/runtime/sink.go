@@ -1,0 +1,322 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dataflow/engine"
+	"dataflow/engine/internal/batch"
+	"dataflow/engine/point"
+)
+
+// retry is how a sink repeats what failed for a while.
+type retry struct {
+	Initial, Max time.Duration
+	GiveUp       time.Duration // 0 is never
+}
+
+// A sinkNode delivers what reaches it. It is the streams.Sink behind its batcher.
+type sinkNode struct {
+	id       string
+	typ      string
+	encoder  engine.Encoder
+	writer   engine.Writer // exactly one of the two
+	batching engine.Batching
+	retry    retry
+	timeout  time.Duration // of one attempt, 0 is the component's own
+	ordered  bool
+
+	stats   *stats
+	latency latency
+	inbox   *inbox
+	outputs *outputs // only failed
+	letters *letters
+	stop    *stopper
+	log     logger
+	health  func(error)
+	now     func() time.Time
+
+	held, points atomic.Int64
+	in           chan any // of *group
+	done         chan struct{}
+	lanes        map[point.Category]*lane
+}
+
+// In is the sink's inlet; its elements are *group.
+func (s *sinkNode) In() chan<- any { return s.in }
+
+// AwaitCompletion blocks until everything is delivered.
+func (s *sinkNode) AwaitCompletion() { <-s.done }
+
+// run ends when the inlet is closed and every group is done, or forgotten at a hard stop: ctx ends then.
+func (s *sinkNode) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for element := range s.in {
+		g := element.(*group)
+		if s.stop.hard() {
+			continue
+		}
+		l := s.lanes[g.lane]
+		if l == nil {
+			concurrency := 1
+			if s.encoder != nil && !s.ordered {
+				concurrency = s.encoder.Concurrency()
+			}
+			l = newLane(s, g.lane.String(), concurrency)
+			s.lanes[g.lane] = l
+		}
+		l.enqueue(ctx, g, &wg)
+	}
+	wg.Wait()
+	s.outputs.close()
+	close(s.done)
+}
+
+// send delivers a group, whatever it takes, and says done. It returns without that only at a hard stop.
+func (s *sinkNode) send(ctx context.Context, l *lane, g *group) {
+	start := time.Now()
+	s.stats.in.Add(int64(g.points))
+	var ok bool
+	if s.writer != nil {
+		ok = s.writeAll(ctx, l, g)
+	} else {
+		ok = s.sendAll(ctx, l, g)
+	}
+	s.stats.busy.Add(int64(time.Since(start)))
+	s.points.Add(int64(-g.points))
+	if ok {
+		now := s.now().UnixNano()
+		for _, b := range g.bs {
+			s.latency.observe(time.Duration(now-b.Read), len(b.Points))
+			batch.Done(b)
+		}
+	}
+	s.held.Add(int64(-g.roots))
+}
+
+// writeAll hands the batches of a group to a writer, one after the other.
+func (s *sinkNode) writeAll(ctx context.Context, l *lane, g *group) bool {
+	for _, b := range g.bs {
+		all := b.Points
+		ticket := l.ticket()
+		ok := s.write(ctx, l, ticket, b)
+		l.leave(ticket)
+		b.Points = all
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *sinkNode) write(ctx context.Context, l *lane, ticket uint64, b *engine.Batch) bool {
+	for {
+		if l.await(ctx, ticket) != nil {
+			return false
+		}
+		before := len(b.Points)
+		err := s.attempt(ctx, func(ctx context.Context) error { return s.writer.Write(ctx, b) })
+		if err == nil {
+			s.stats.out.Add(int64(before))
+			s.healed(l)
+			return s.settle(ctx, b, b)
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		s.stats.out.Add(int64(before - len(b.Points)))
+		failure := asSendError(err)
+		if engine.IsPermanent(err) || failure.Class == engine.BadData || failure.Class == engine.TooLarge || s.gaveUp(l, failure) {
+			return s.bury(ctx, b, b.Points, err)
+		}
+	}
+}
+
+// A parcel is a body with the points that it holds.
+type parcel struct {
+	body engine.Body
+	refs []engine.PointRef
+}
+
+// encode packs the parts into bodies and carries out the verdicts of the encoding. It reports false when the
+// group must be forgotten.
+func (s *sinkNode) encode(ctx context.Context, ps []part) ([]parcel, bool) {
+	views := make([]*engine.Batch, len(ps))
+	for i, p := range ps {
+		views[i] = &engine.Batch{Points: p.points}
+	}
+	var parcels []parcel
+	err := s.attempt(ctx, func(context.Context) error {
+		return s.encoder.Encode(views, func(body engine.Body, refs []engine.PointRef) error {
+			parcels = append(parcels, parcel{body, slices.Clone(refs)})
+			return nil
+		})
+	})
+	for i, p := range ps {
+		var ok bool
+		if err != nil {
+			// Encoding touches nobody but us: this is a bug, and which points are at fault is unknown.
+			ok = s.bury(ctx, p.from, p.points, fmt.Errorf("encoding: %w", err))
+		} else {
+			ok = s.settle(ctx, views[i], p.from)
+		}
+		if !ok {
+			return nil, false
+		}
+	}
+	if err != nil {
+		return nil, true
+	}
+	return parcels, true
+}
+
+// sendAll encodes a group and sends its bodies in order.
+func (s *sinkNode) sendAll(ctx context.Context, l *lane, g *group) bool {
+	ps := make([]part, len(g.bs))
+	for i, b := range g.bs {
+		ps[i] = part{b, b.Points}
+	}
+	parcels, ok := s.encode(ctx, ps)
+	if !ok {
+		return false
+	}
+	for _, p := range parcels {
+		ticket := l.ticket()
+		ok := s.deliver(ctx, l, ticket, p.body, pick(ps, p.refs))
+		l.leave(ticket)
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// deliver sends one body until the destination has it, or its guilty points are in the dead letters.
+func (s *sinkNode) deliver(ctx context.Context, l *lane, ticket uint64, body engine.Body, ps []part) bool {
+	for {
+		if l.await(ctx, ticket) != nil {
+			return false
+		}
+		err := s.attempt(ctx, func(ctx context.Context) error { return s.encoder.Send(ctx, body) })
+		if err == nil {
+			s.stats.out.Add(int64(body.Points))
+			s.healed(l)
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		failure := asSendError(err)
+		if failure.Class == engine.BadData || failure.Class == engine.TooLarge {
+			s.healed(l)
+			return s.narrow(ctx, l, ticket, body.ID, ps, err)
+		}
+		s.stats.custom.add("send_failures{"+failure.Class.String()+"}", 1)
+		if s.gaveUp(l, failure) {
+			for _, x := range ps {
+				if !s.bury(ctx, x.from, x.points, fmt.Errorf("giving up: %w", err)) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+}
+
+// attempt runs f with the node's timeout and turns a panic into an error.
+func (s *sinkNode) attempt(ctx context.Context, f func(context.Context) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &engine.SendError{Class: engine.BadData, Err: fmt.Errorf("%w: %v", errPanic, r)}
+			s.log.repeat("panic:"+s.id, "component panicked", "node", s.id, "error", err)
+		}
+	}()
+	if s.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.timeout)
+		defer cancel()
+	}
+	return f(ctx)
+}
+
+func asSendError(err error) *engine.SendError {
+	var e *engine.SendError
+	if errors.As(err, &e) {
+		return e
+	}
+	return &engine.SendError{Class: engine.Retry, Err: err}
+}
+
+// gaveUp notes a failed attempt on the lane and reports whether it has failed for longer than the user wants.
+func (s *sinkNode) gaveUp(l *lane, failure *engine.SendError) bool {
+	failing := l.failed(failure)
+	s.health(fmt.Errorf("%s: %w", l.name, failure))
+	s.log.repeat("send:"+s.id+l.name, "sink is failing, will try again", "lane", l.name, "class", failure.Class.String(), "error", failure)
+	return s.retry.GiveUp > 0 && failing >= s.retry.GiveUp
+}
+
+func (s *sinkNode) healed(l *lane) {
+	l.recovered()
+	s.health(nil)
+}
+
+// settle carries out the verdicts that encoding or writing left on the view of a batch's points.
+func (s *sinkNode) settle(ctx context.Context, view, from *engine.Batch) bool {
+	if !batch.HasVerdicts(view) {
+		return true
+	}
+	only := batch.Only(view)
+	for _, v := range batch.Verdicts(only) {
+		err := v.Err
+		switch v.Kind {
+		case batch.Dropped:
+			s.stats.dropped.add(v.Text, 1)
+			continue
+		case batch.Routed:
+			err = fmt.Errorf("routing to %s: a sink has no ports", v.Text)
+		}
+		if !s.bury(ctx, from, only.Points[v.Index:v.Index+1], err) {
+			return false
+		}
+	}
+	return true
+}
+
+// bury sends points that cannot be delivered to .failed or to the dead letters.
+func (s *sinkNode) bury(ctx context.Context, b *engine.Batch, points []point.Point, cause error) bool {
+	if len(points) == 0 {
+		return true
+	}
+	if s.outputs.connected(failedPort) {
+		// The points may be shared with other sinks: what is written onto them goes to a copy.
+		own := make([]point.Point, len(points))
+		for i := range points {
+			own[i] = points[i]
+			own[i].Fields = slices.Clone(points[i].Fields)
+			describe(&own[i], s.id, cause)
+		}
+		s.stats.failed.add(reasonOf(cause), len(points))
+		out := b.Split(own)
+		out.Port = failedPort
+		s.outputs.deliver(out)
+		return true
+	}
+	dead := make([]deadPoint, len(points))
+	for i := range points {
+		dead[i] = deadPoint{point: points[i], err: cause}
+	}
+	if err := s.letters.bury(ctx, s.id, b, dead, false); err != nil {
+		if ctx.Err() == nil {
+			s.stop.fail(fmt.Errorf("%s: writing dead letters: %w", s.id, err))
+		}
+		return false
+	}
+	s.stats.failed.add(reasonOf(cause), len(points))
+	s.log.repeat("bury:"+s.id, "points refused by the destination went to the dead letters", "node", s.id, "points", len(points), "error", cause)
+	return true
+}

@@ -1,0 +1,358 @@
+package sinks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dataflow/engine"
+	"dataflow/engine/httpclient"
+	"dataflow/engine/point"
+)
+
+const (
+	encodingProtobuf = "protobuf"
+	encodingLine     = "line"
+
+	typeProtobuf = "application/protobuf; proto=com.guance.Point"
+	typeLine     = "application/line-protocol"
+
+	headerIndex    = "X-Storage-Index-Name"
+	headerEncoding = "Content-Encoding"
+)
+
+type datawayConfig struct {
+	URL          engine.Secret     `yaml:"url" required:"true" doc:"address with its token, as in https://openway.example?token=tkn_...; a path is dropped, the whole query is kept"`
+	Encoding     string            `yaml:"encoding" enum:"protobuf,line" doc:"how points are written"`
+	Gzip         int               `yaml:"gzip" doc:"compression level from 1 to 9, 0 is none"`
+	MaxBody      engine.Size       `yaml:"max_body" doc:"largest body before compression; a point that is larger fails"`
+	Concurrency  int               `yaml:"concurrency" doc:"bodies of one category that are sent at once"`
+	GlobalTags   map[string]string `yaml:"global_tags" doc:"tags added to every point that does not have them"`
+	StorageIndex string            `yaml:"storage_index" doc:"index that logging points go to, if they do not say another one"`
+	Proxy        engine.Secret     `yaml:"proxy" doc:"address of an HTTP proxy; those of the environment are not used"`
+	TLS          httpclient.TLS    `yaml:"tls" doc:"how the server is checked and the client shows who it is"`
+}
+
+func init() {
+	engine.RegisterSink(engine.Info{
+		Type:    "dataway",
+		Summary: "sends points to DataWay, or to a DataKit, by its write API",
+		Doc: `Points are packed by category and storage index into bodies of at most max_body bytes, compressed and
+sent by ` + "`POST /v1/write/<category>`" + `. A body keeps its ` + "`X-Pkg-Id`" + ` over all attempts.
+
+An answer 2xx is done. 400 and 422 narrow the body to the points that are at fault, which go to the dead
+letters; 413 halves it and lowers the limit of later bodies; 401, 403, 404, 405 and redirects pause the
+category and probe every 30 s, with nothing lost; everything else is tried again, after ` + "`Retry-After`" + ` if the
+answer has it. Points without fields are dropped (` + "`no_fields`" + `).`,
+		Examples: []engine.Example{{
+			Title: "to DataWay",
+			Graph: "type: dataway\nfrom: points\nurl: https://openway.example?token=tkn_0123456789abcdef0123456789abcdef\n",
+		}, {
+			Title: "to a DataKit, as line protocol",
+			Graph: "type: dataway\nfrom: points\nurl: http://127.0.0.1:9529\nencoding: line\nglobal_tags: {cluster: c1}\n",
+		}},
+		Dials: "dataway", Unordered: true,
+		Batch: engine.Batching{MaxPoints: 4096, MaxBytes: 8 << 20, Wait: 200 * time.Millisecond},
+	}, datawayConfig{Encoding: encodingProtobuf, Gzip: 1, MaxBody: 4 << 20, Concurrency: 4}, newDataway)
+}
+
+// dataway is the sink. It is safe for use by several goroutines.
+type dataway struct {
+	config  datawayConfig
+	env     engine.Env
+	client  *httpclient.Client
+	base    url.URL // with the query, without a path
+	agent   string
+	tags    []point.Field
+	limit   atomic.Int64 // bytes of a body: max_body, or less after a 413
+	packers sync.Pool    // of *datawayPacker
+	leftOut engine.Counter
+}
+
+func newDataway(env engine.Env, c datawayConfig) (engine.Sink, error) {
+	base, err := datawayURL(c.URL.Reveal())
+	errs := []error{err}
+	if c.Gzip < 0 || c.Gzip > 9 {
+		errs = append(errs, engine.FieldError("gzip", fmt.Errorf("is %d, must be 0 to 9", c.Gzip)))
+	}
+	if c.MaxBody < minBody {
+		errs = append(errs, engine.FieldError("max_body", fmt.Errorf("is %s, must be at least %s", c.MaxBody, minBody)))
+	}
+	if c.Concurrency < 1 {
+		errs = append(errs, engine.FieldError("concurrency", fmt.Errorf("is %d, must be at least 1", c.Concurrency)))
+	}
+	if c.Encoding != encodingProtobuf && c.Encoding != encodingLine {
+		errs = append(errs, engine.FieldError("encoding", fmt.Errorf("%q is unknown, it is %s or %s", c.Encoding, encodingProtobuf, encodingLine)))
+	}
+	client, err := httpclient.New(env, httpclient.Options{Proxy: c.Proxy, TLS: c.TLS})
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return nil, err
+	}
+	if err := checkToken(base.Query().Get("token")); err != nil {
+		env.Log.Warn("the url's token looks wrong", "error", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	d := &dataway{
+		config: c, env: env, client: client, base: base,
+		agent:   fmt.Sprintf("engine-%s-%s/%s/%s", runtime.GOOS, runtime.GOARCH, orDev(env.Version), host),
+		tags:    extraTags(env.Tags, c.GlobalTags),
+		leftOut: env.Counter("fields_left_out", "nan"),
+	}
+	d.limit.Store(int64(c.MaxBody))
+	d.packers.New = func() any { return d.newPacker() }
+	return d, nil
+}
+
+// minBody is the smallest limit of a body. It also ends the halving after a 413.
+const minBody engine.Size = 16 << 10
+
+func orDev(version string) string {
+	if version == "" {
+		return "dev"
+	}
+	return version
+}
+
+// datawayURL returns scheme, host and query. Errors do not repeat the text: it holds the token.
+func datawayURL(text string) (url.URL, error) {
+	if text == "dev_null" {
+		return url.URL{}, engine.FieldError("url", errors.New("dev_null is no address: a sink of type discard takes what nobody needs"))
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return url.URL{}, engine.FieldError("url", errors.New("must be an address as in https://openway.example?token=tkn_..."))
+	}
+	return url.URL{Scheme: u.Scheme, Host: u.Host, User: u.User, RawQuery: u.RawQuery}, nil
+}
+
+// tokenLengths are the lengths of tokens behind their prefix (contract 4.1).
+var tokenLengths = map[string]int{"token": 32, "tkn": 32, "tokn": 24}
+
+func checkToken(token string) error {
+	if token == "" {
+		return errors.New("empty token")
+	}
+	prefix, rest, ok := strings.Cut(token, "_")
+	length, known := tokenLengths[prefix]
+	if !ok || !known || strings.Contains(rest, "_") {
+		return errors.New("invalid token format")
+	}
+	if len(rest) != length {
+		return fmt.Errorf("invalid token format, expect token length %d, but got %d", len(prefix)+1+length, len(token))
+	}
+	return nil
+}
+
+// Concurrency returns the option.
+func (d *dataway) Concurrency() int { return d.config.Concurrency }
+
+// Close closes idle connections.
+func (d *dataway) Close(context.Context) error {
+	d.client.Close()
+	return nil
+}
+
+// datawayPacker is what one Encode works with.
+type datawayPacker struct {
+	packing
+	lines   point.LineEncoder
+	stamped point.Point // a point without a time that was given one
+}
+
+func (d *dataway) newPacker() *datawayPacker {
+	return &datawayPacker{packing: packing{level: d.config.Gzip, seal: d.seal}}
+}
+
+// Encode packs the points into bodies by category and storage index.
+func (d *dataway) Encode(bs []*engine.Batch, add func(engine.Body, []engine.PointRef) error) error {
+	k := d.packers.Get().(*datawayPacker)
+	k.add, k.limit = add, int(d.limit.Load())
+	err := d.pack(k, bs)
+	if k.lines.LeftOut > 0 {
+		d.leftOut.Add(int64(k.lines.LeftOut))
+		k.lines.LeftOut = 0
+	}
+	k.stamped = point.Point{}
+	k.reset()
+	d.packers.Put(k)
+	return err
+}
+
+var errNoCategory = errors.New("point has no category that can be sent")
+
+func (d *dataway) pack(k *datawayPacker, bs []*engine.Batch) error {
+	var body *openBody
+	line, most := d.config.Encoding == encodingLine, int(d.config.MaxBody)
+	for bi, b := range bs {
+		for i := range b.Points {
+			p := &b.Points[i]
+			kind := d.kindOf(p)
+			if kind.category == point.Unknown {
+				b.Fail(i, errNoCategory)
+				continue
+			}
+			if body == nil || body.kind != kind {
+				body = k.body(kind)
+			}
+			if p.Time == 0 {
+				k.stamped = *p
+				k.stamped.Time = d.env.Now().UnixNano()
+				p = &k.stamped
+			}
+			start, ok := len(body.plain), len(p.Fields) > 0
+			if line {
+				if body.plain, ok = k.lines.Append(body.plain, p, d.tags); ok {
+					body.plain = append(body.plain, '\n')
+				}
+			} else if ok {
+				body.plain = point.AppendProtobuf(body.plain, p, d.tags)
+			}
+			n := len(body.plain) - start
+			switch {
+			case !ok:
+				b.Drop(i, "no_fields")
+			case n > most:
+				body.plain = body.plain[:start]
+				b.Fail(i, fmt.Errorf("point of %d bytes is larger than max_body (%s)", n, d.config.MaxBody))
+			default:
+				if err := k.took(body, start, bi, i); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return k.finishAll()
+}
+
+// kindOf returns the body that p goes to.
+func (d *dataway) kindOf(p *point.Point) bodyKind {
+	switch {
+	case p.Category == point.Logging:
+		if p.Extra != nil && p.Extra.StorageIndex != "" {
+			return bodyKind{p.Category, p.Extra.StorageIndex}
+		}
+		return bodyKind{p.Category, d.config.StorageIndex}
+	case p.Category == point.MetricOld:
+		return bodyKind{category: point.Metric}
+	case p.Category >= point.Categories:
+		return bodyKind{}
+	}
+	return bodyKind{category: p.Category}
+}
+
+// seal returns a body without its data.
+func (d *dataway) seal(kind bodyKind, _ *openBody) engine.Body {
+	body := engine.Body{Lane: kind.category.String(), ContentType: typeProtobuf, ID: d.packageID()}
+	if d.config.Encoding == encodingLine {
+		body.ContentType = typeLine
+	}
+	if d.config.Gzip > 0 {
+		body.Header = append(body.Header, engine.KV{Key: headerEncoding, Value: []byte("gzip")})
+	}
+	if kind.index != "" {
+		body.Header = append(body.Header, engine.KV{Key: headerIndex, Value: []byte(kind.index)})
+	}
+	return body
+}
+
+// packageID draws the id of a body.
+func (d *dataway) packageID() string {
+	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+	id := make([]byte, 0, 23)
+	id = append(id, "dk_"...)
+	for range 2 {
+		r := d.env.Rand()
+		for range 10 {
+			id = append(id, digits[r%36])
+			r /= 36
+		}
+	}
+	return string(id)
+}
+
+// Decode returns the points of a body. They share its memory, or that of its decompressed copy.
+func (d *dataway) Decode(body engine.Body) ([]point.Point, error) {
+	plain, err := plainOf(body, headerOf(body, headerEncoding) == "gzip")
+	if err != nil {
+		return nil, err
+	}
+	category, ok := point.CategoryOf(body.Lane)
+	if !ok {
+		return nil, fmt.Errorf("decoding a body: lane %q is no category", body.Lane)
+	}
+	parse := point.ParseProtobuf
+	if body.ContentType == typeLine {
+		parse = point.ParseLines
+	}
+	options := point.ReadOptions{Precision: point.Nanoseconds, Category: category}
+	ps, err := parse(make([]point.Point, 0, body.Points), new(point.Arena), plain, options)
+	if err != nil {
+		return nil, fmt.Errorf("decoding a body: %w", err)
+	}
+	if index := headerOf(body, headerIndex); index != "" {
+		for i := range ps {
+			if ps[i].Extra == nil {
+				ps[i].Extra = new(point.Extra)
+			}
+			ps[i].Extra.StorageIndex = index
+		}
+	}
+	return ps, nil
+}
+
+// Send posts a body.
+func (d *dataway) Send(ctx context.Context, body engine.Body) error {
+	u := d.base
+	u.Path = "/v1/write/" + body.Lane
+	req, err := http.NewRequest(http.MethodPost, u.String(), bytes.NewReader(body.Data))
+	if err != nil {
+		return &engine.SendError{Class: engine.Refused, Err: fmt.Errorf("making a request for %s", httpclient.Where(&u))}
+	}
+	h := req.Header
+	h.Set("Content-Type", body.ContentType)
+	for _, kv := range body.Header {
+		h.Set(kv.Key, string(kv.Value))
+	}
+	h.Set("X-Points", strconv.Itoa(body.Points))
+	h.Set("X-Pkg-Id", body.ID)
+	h.Set("User-Agent", d.agent)
+	h.Set("Referer", "DataKit")
+	answer, err := d.client.Do(ctx, req)
+	failure := d.client.Classify(answer, err)
+	if failure == nil {
+		return nil
+	}
+	switch {
+	case failure.Class == engine.TooLarge && body.Points > 1:
+		d.lower(int64(body.PlainBytes) / 2)
+	case answer.Status/100 == 4 && bytes.Contains(answer.Body, []byte("beyondDataUsage")):
+		failure.Class = engine.Refused
+		failure.After = max(failure.After, httpclient.ProbeInterval)
+		failure.Err = fmt.Errorf("the workspace is beyond its data usage: %w", failure.Err)
+	}
+	return failure
+}
+
+// lower remembers that the destination takes no larger bodies than n.
+func (d *dataway) lower(n int64) {
+	n = max(n, int64(minBody))
+	for old := d.limit.Load(); n < old; old = d.limit.Load() {
+		if d.limit.CompareAndSwap(old, n) {
+			d.env.Log.Warn("the destination refuses large bodies, sending smaller ones", "bytes", n)
+			return
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package sources
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// What the client may hold. It buffers up to brokers x fetchBytes, compressed, with at most fetches at once;
+// the defaults of the library would allow 50 MiB for each broker.
+const (
+	fetchBytes          = 8 << 20
+	fetchPartitionBytes = 1 << 20
+	fetches             = 4
+	readBytes           = 16 << 20
+	decompressBytes     = 64 << 20
+)
+
+var balancers = map[string]func() kgo.GroupBalancer{
+	"cooperative_sticky": kgo.CooperativeStickyBalancer,
+	"sticky":             kgo.StickyBalancer,
+	"roundrobin":         kgo.RoundRobinBalancer,
+	"range":              kgo.RangeBalancer,
+}
+
+// connect makes the client and starts the committer. It does not wait for a broker: the client goes on trying.
+func (k *kafka) connect() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.client != nil {
+		return nil // Run again after Run
+	}
+	balancer, ok := balancers[k.config.Assignor]
+	if !ok {
+		return fmt.Errorf("connecting to Kafka: %q is no assignor", k.config.Assignor)
+	}
+	isolation := kgo.ReadCommitted()
+	if k.config.Isolation == "read_uncommitted" {
+		isolation = kgo.ReadUncommitted()
+	}
+	ctx, kill := context.WithCancel(context.Background())
+	opts := []kgo.Opt{
+		kgo.WithContext(ctx),
+		kgo.SeedBrokers(k.config.Brokers...),
+		kgo.Dialer(func(ctx context.Context, network, host string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+			defer cancel()
+			return k.env.Dial(ctx, network, host)
+		}),
+		kgo.WithHooks(k.health),
+		kgo.ConsumerGroup(k.config.Group),
+		kgo.ConsumeTopics(k.topics()...),
+		kgo.Balancers(balancer()),
+		kgo.SessionTimeout(k.config.SessionTimeout),
+		kgo.HeartbeatInterval(min(3*time.Second, k.config.SessionTimeout/3)),
+		kgo.RebalanceTimeout(k.config.RebalanceWait),
+		kgo.DisableAutoCommit(),
+		kgo.RequireStableFetchOffsets(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(isolation),
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
+		kgo.MaxConcurrentFetches(fetches),
+		kgo.BrokerMaxReadBytes(readBytes),
+		kgo.MaxDecompressBatchBytes(decompressBytes),
+		kgo.DisableClientMetrics(),
+		kgo.AdjustFetchOffsetsFn(k.assigned),
+		kgo.OnPartitionsRevoked(k.revoked),
+		kgo.OnPartitionsLost(k.lost),
+	}
+	if k.config.ClientID != "" {
+		opts = append(opts, kgo.ClientID(k.config.ClientID))
+	}
+	if k.config.InstanceID != "" {
+		opts = append(opts, kgo.InstanceID(k.config.InstanceID))
+	}
+	if k.env.Version != "" {
+		opts = append(opts, kgo.SoftwareNameAndVersion("engine", k.env.Version))
+	}
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		kill()
+		return fmt.Errorf("connecting to Kafka: %w", err)
+	}
+	k.client, k.kill = client, kill
+	k.health.waiting()
+	k.commits.start(k, ctx)
+	return nil
+}
+
+func (k *kafka) topics() []string {
+	var out []string
+	for _, o := range k.ports {
+		out = append(out, o.stream.topics...)
+	}
+	return out
+}
+
+// requestPartitions asks for the partitions of topics and returns their numbers by topic. It remembers them
+// for the metadata of commits.
+func (k *kafka) requestPartitions(ctx context.Context, topics []string) (map[string]int32, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	for _, t := range topics {
+		rt := kmsg.NewMetadataRequestTopic()
+		rt.Topic = kmsg.StringPtr(t)
+		req.Topics = append(req.Topics, rt)
+	}
+	resp, err := req.RequestWith(ctx, k.client)
+	if err != nil {
+		return nil, fmt.Errorf("asking for partitions: %w", err)
+	}
+	counts := map[string]int32{}
+	for i := range resp.Topics {
+		if t := &resp.Topics[i]; t.Topic != nil && len(t.Partitions) > 0 {
+			counts[*t.Topic] = int32(len(t.Partitions))
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for t, n := range counts {
+		k.counts[t] = n
+	}
+	return counts, nil
+}
