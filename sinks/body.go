@@ -16,14 +16,14 @@ import (
 
 // compressAt is how much is encoded before it goes through the compressor: large enough for one call to cost
 // nothing, small enough to stay in the cache.
-const compressAt = 32 << 10
+const compressAt = 16 << 10
 
 // packing collects points in bodies. One body is open for each kind of point, so that mixed batches do not
 // cut each other's bodies short. It is reused by one Encode after the other and for one goroutine at a time.
 type packing struct {
-	level int // of gzip, 0 is off
-	limit int // bytes of a body before compression
-	seal  func(kind bodyKind, b *openBody) engine.Body
+	level int                        // of gzip, 0 is off
+	limit int                        // bytes of a body before compression
+	seal  func(bodyKind) engine.Body // a body without its data
 	add   func(engine.Body, []engine.PointRef) error
 
 	open  []*openBody // in the order in which they were opened
@@ -126,7 +126,7 @@ func (k *packing) finish(b *openBody) error {
 	if b.points == 0 {
 		return nil
 	}
-	body := k.seal(b.kind, b)
+	body := k.seal(b.kind)
 	body.Points, body.PlainBytes = b.points, b.size
 	if k.level == 0 {
 		body.Data = bytes.Clone(b.plain)

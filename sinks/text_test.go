@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"dataflow/engine"
+	"dataflow/engine/enginetest"
 	"dataflow/engine/point"
 )
 
@@ -60,8 +61,8 @@ func TestFormats(t *testing.T) {
 		if out.String() != want || out.calls != 1 {
 			t.Errorf("%s in %d calls:\n%s\nwant\n%s", format, out.calls, out.String(), want)
 		}
-		if _, dropped := verdicts(b); (format == formatLine) != (dropped[1] == "no_fields") {
-			t.Errorf("%s dropped %v", format, dropped)
+		if o := enginetest.Verdicts(b); (format == formatLine) != (o.Dropped[1] == "no_fields") || len(o.Failed) > 0 {
+			t.Errorf("%s: %+v", format, o)
 		}
 		if format == formatJSON {
 			for line := range strings.Lines(out.String()) {

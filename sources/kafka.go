@@ -374,6 +374,32 @@ func (k *kafka) Lag(each func(topic string, partition int32, records int64)) {
 	}
 }
 
+// Batch returns the batch that records of a port would have been read into, not armed: for tests of graphs,
+// which have no broker. Records that say no topic are of the port's first one.
+func (k *kafka) Batch(port string, records []engine.Record) (*engine.Batch, error) {
+	st := k.byStream[port]
+	if st == nil {
+		return nil, fmt.Errorf("there is no output %q", port)
+	}
+	b := engine.Reserve(len(records), fieldsPerPoint)
+	b.Port, b.Read = port, k.env.Now().UnixNano()
+	for i := range records {
+		r := records[i]
+		if r.Origin == nil {
+			r.Origin = &engine.Origin{Node: k.env.Node, Topic: st.topics[0]}
+		}
+		if i == 0 {
+			b.Origin = r.Origin
+		} else if b.Origin != r.Origin {
+			b.Origin = nil
+		}
+		shape := (&topicShape{stream: st, topic: r.Origin.Topic}).shape(r.Origin.Partition)
+		b.Records = append(b.Records, r)
+		shape.add(b, i, b.Read)
+	}
+	return b, nil
+}
+
 // late counts acknowledgements that came after their partition was gone.
 func (k *kafka) late(points int) { k.counter.lateAcks.Add(int64(points)) }
 

@@ -13,11 +13,14 @@ import (
 // What the client may hold. It buffers up to brokers x fetchBytes, compressed, with at most fetches at once;
 // the defaults of the library would allow 50 MiB for each broker.
 const (
-	fetchBytes          = 8 << 20
-	fetchPartitionBytes = 1 << 20
+	fetchBytes          = 1 << 20
+	fetchPartitionBytes = 128 << 10
 	fetches             = 4
 	readBytes           = 16 << 20
 	decompressBytes     = 64 << 20
+	// A partition that is resumed, or assigned beside others, is fetched when the request that waits at its
+	// broker has been answered. The library would let that wait 5 s.
+	fetchWait = 500 * time.Millisecond
 )
 
 var balancers = map[string]func() kgo.GroupBalancer{
@@ -62,11 +65,13 @@ func (k *kafka) connect() error {
 		kgo.RequireStableFetchOffsets(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(isolation),
+		kgo.FetchMaxWait(fetchWait),
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
 		kgo.MaxConcurrentFetches(fetches),
 		kgo.BrokerMaxReadBytes(readBytes),
 		kgo.MaxDecompressBatchBytes(decompressBytes),
+		kgo.MetadataMaxAge(time.Minute), // how soon new partitions are seen
 		kgo.DisableClientMetrics(),
 		kgo.AdjustFetchOffsetsFn(k.assigned),
 		kgo.OnPartitionsRevoked(k.revoked),

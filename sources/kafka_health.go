@@ -2,7 +2,6 @@ package sources
 
 import (
 	"errors"
-	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -56,17 +55,17 @@ func (h *health) bad(what string, err error) {
 	defer h.mu.Unlock()
 	h.failing = true
 	h.env.Health(err)
-	h.say(slog.LevelWarn, what, "error", err)
+	h.say(what, "error", err)
 }
 
 // note logs what happened once without a change of state.
 func (h *health) note(what string, args ...any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.say(slog.LevelWarn, what, args...)
+	h.say(what, args...)
 }
 
-func (h *health) say(level slog.Level, what string, args ...any) {
+func (h *health) say(what string, args ...any) {
 	if h.env.Log == nil {
 		return
 	}
@@ -84,7 +83,7 @@ func (h *health) say(level slog.Level, what string, args ...any) {
 		args = append(args, "times", l.count)
 	}
 	l.last, l.count = now, 0
-	h.env.Log.Log(nil, level, what, args...) //nolint:staticcheck // handlers of the engine read nothing from a context
+	h.env.Log.Warn(what, args...)
 }
 
 // OnBrokerConnect is called by the client for every attempt.

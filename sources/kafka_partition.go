@@ -37,6 +37,9 @@ type partition struct {
 	paused bool
 	slow   bool // was paused for long: is paused at once the next time
 	since  int64
+	// How often reading has failed, and where.
+	damaged   int
+	damagedAt int64
 
 	committed watermark.Position // under the committer's mutex
 }
@@ -163,22 +166,27 @@ func (t *topicShape) shape(partition int32) shape {
 // build adds a point for each record of b.
 func (s *shape) build(b *engine.Batch, now int64) {
 	for i := range b.Records {
-		r := &b.Records[i]
-		p := b.Add()
-		p.Name, p.Category, p.Extra, p.Record, p.Time = s.name, s.category, s.extra, int32(i), now
-		if s.record && r.Time > 0 {
-			p.Time = r.Time
-		}
-		p.Fields = append(p.Fields, s.template...)
-		f := p.Fields[s.message : s.message+3]
-		if s.raw {
-			f[0].Value = point.Bytes(r.Value)
-		} else {
-			f[0].Value = oneLine(r.Value)
-		}
-		f[1].Value = point.Int(int64(len(r.Value)))
-		f[2].Value = point.Int(r.Offset)
+		s.add(b, i, now)
 	}
+}
+
+// add adds the point of record i.
+func (s *shape) add(b *engine.Batch, i int, now int64) {
+	r := &b.Records[i]
+	p := b.Add()
+	p.Name, p.Category, p.Extra, p.Record, p.Time = s.name, s.category, s.extra, int32(i), now
+	if s.record && r.Time > 0 {
+		p.Time = r.Time
+	}
+	p.Fields = append(p.Fields, s.template...)
+	f := p.Fields[s.message : s.message+3]
+	if s.raw {
+		f[0].Value = point.Bytes(r.Value)
+	} else {
+		f[0].Value = oneLine(r.Value)
+	}
+	f[1].Value = point.Int(int64(len(r.Value)))
+	f[2].Value = point.Int(r.Offset)
 }
 
 // oneLine returns value as a string whose newlines are spaces. It is copied only if it has any.

@@ -130,10 +130,10 @@ func named(ps []*partition) map[string][]int32 {
 }
 
 // poll waits for records and hands them to the ports. It reports whether there were only errors.
-func (k *kafka) poll(ctx context.Context) (failed bool) {
+func (k *kafka) poll(run context.Context) (failed bool) {
 	k.gate <- struct{}{}
 	defer func() { <-k.gate }()
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(run)
 	defer cancel()
 	k.mu.Lock()
 	k.cancelPoll = cancel
@@ -148,13 +148,13 @@ func (k *kafka) poll(ctx context.Context) (failed bool) {
 			t := &fetches[i].Topics[j]
 			for n := range t.Partitions {
 				fp := &t.Partitions[n]
-				if fp.Err != nil && !errors.Is(fp.Err, context.Canceled) {
-					errs++
-					k.fetchError(t.Topic, fp.Partition, fp.Err)
-				}
 				records += len(fp.Records)
 				if len(fp.Records) > 0 || fp.Err == nil {
 					k.dispatch(t.Topic, fp)
+				}
+				if fp.Err != nil && !errors.Is(fp.Err, context.Canceled) {
+					errs++
+					k.fetchError(run, t.Topic, fp.Partition, fp.Err) // of what follows the records
 				}
 			}
 		}

@@ -33,7 +33,8 @@ type kafkaPort struct {
 type chunk struct {
 	partition *partition
 	records   []*kgo.Record
-	bad       error // instead of records: why those from start to end cannot be read
+	bad       error  // instead of records: why those from start to end cannot be read
+	raw       []byte // their bytes, if they are known
 	start     int64
 	end       watermark.Position
 }

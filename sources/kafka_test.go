@@ -77,6 +77,7 @@ type reader struct {
 
 	mu      sync.Mutex
 	got     map[string][]string // messages by topic/partition
+	failed  []string
 	held    []*engine.Batch
 	hold    bool            // do not complete
 	blocked map[string]bool // ports that accept nothing
@@ -131,7 +132,12 @@ func (r *reader) emit(ctx context.Context, b *engine.Batch) error {
 	}
 	r.mu.Lock()
 	key := fmt.Sprintf("%s/%d", b.Origin.Topic, b.Origin.Partition)
+	failed, _ := verdicts(b)
 	for i := range b.Points {
+		if text, ok := failed[i]; ok {
+			r.failed = append(r.failed, text)
+			continue
+		}
 		v, _ := b.Points[i].Get("message")
 		r.got[key] = append(r.got[key], strings.Clone(v.Str()))
 	}
@@ -243,6 +249,7 @@ func oneStream(topic, category string) func(*kafkaConfig) {
 }
 
 func TestKafkaReadsAll(t *testing.T) {
+	t.Parallel()
 	k := startKafka(t, map[string]int32{"logs": 2})
 	want := numbered(5000, "m")
 	produce(t, k, "logs", 0, want...)
@@ -268,6 +275,7 @@ func TestKafkaReadsAll(t *testing.T) {
 }
 
 func TestKafkaPoint(t *testing.T) {
+	t.Parallel()
 	k := startKafka(t, map[string]int32{"logs": 4, "clicks": 1})
 	produce(t, k, "logs", 3, "line1\nline2\r\n")
 	produce(t, k, "clicks", 0, `{"a.b":1}`)
@@ -320,6 +328,7 @@ func TestKafkaPoint(t *testing.T) {
 
 // TestKafkaCrash ends a source without Close: what was not done is read again, what was done and committed is not.
 func TestKafkaCrash(t *testing.T) {
+	t.Parallel()
 	k := startKafka(t, map[string]int32{"logs": 1})
 	want := numbered(3000, "m")
 	produce(t, k, "logs", 0, want[:1000]...)
@@ -347,6 +356,7 @@ func TestKafkaCrash(t *testing.T) {
 // TestKafkaStartLatest kills a source that starts at the latest message before it has finished anything: its successor must
 // read what came in between.
 func TestKafkaStartLatest(t *testing.T) {
+	t.Parallel()
 	k := startKafka(t, map[string]int32{"logs": 1})
 	produce(t, k, "logs", 0, numbered(100, "old")...)
 	latest := func(c *kafkaConfig) { oneStream("logs", "logging")(c); c.Start = "latest"; c.InstanceID = "one" }
@@ -384,6 +394,7 @@ func TestKafkaStartLatest(t *testing.T) {
 // TestKafkaNewPartition adds a partition to a topic that is read from the latest message on: nobody has read what is in
 // the new partition, so all of it is read.
 func TestKafkaNewPartition(t *testing.T) {
+	t.Parallel()
 	known := map[string]int32{"partitions=3": 3}
 	for text, want := range known {
 		if n, ok := readNote(text); !ok || n != want || noteOf(n) != text {
@@ -414,6 +425,7 @@ func TestKafkaNewPartition(t *testing.T) {
 
 // TestKafkaBlockedPort blocks one port: the other goes on, and what was paused is read when the port accepts again.
 func TestKafkaBlockedPort(t *testing.T) {
+	t.Parallel()
 	k := startKafka(t, map[string]int32{"a": 1, "b": 1})
 	r := newReader(t, k, func(c *kafkaConfig) {
 		c.PartitionWindow = 500
@@ -447,8 +459,10 @@ func TestKafkaBlockedPort(t *testing.T) {
 
 // TestKafkaRebalance lets a second member join, and the first one leave, while messages come in.
 func TestKafkaRebalance(t *testing.T) {
+	t.Parallel()
 	for _, assignor := range []string{"cooperative_sticky", "roundrobin"} {
 		t.Run(assignor, func(t *testing.T) {
+			t.Parallel()
 			k := startKafka(t, map[string]int32{"logs": 4})
 			change := func(c *kafkaConfig) { oneStream("logs", "logging")(c); c.Assignor = assignor }
 			first := newReader(t, k, change).start()
@@ -501,6 +515,7 @@ func TestKafkaRebalance(t *testing.T) {
 // TestKafkaLateAck is the case of guarantees B3: a partition moves from A to B, B commits 100, A finishes 50 messages late.
 // The group must stay at 100.
 func TestKafkaLateAck(t *testing.T) {
+	t.Parallel()
 	k := startKafka(t, map[string]int32{"logs": 2})
 	change := oneStream("logs", "logging")
 	a := newReader(t, k, change)
@@ -536,6 +551,7 @@ func TestKafkaLateAck(t *testing.T) {
 
 // TestKafkaBrokerAway starts before its broker.
 func TestKafkaBrokerAway(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -555,7 +571,7 @@ func TestKafkaBrokerAway(t *testing.T) {
 	r.source.health.env.Health = env.Health
 	r.start()
 	for err := range states {
-		if var1 := (*net.OpError)(nil); errors.As(err, &var1) {
+		if refused := (*net.OpError)(nil); errors.As(err, &refused) {
 			break
 		}
 	}
@@ -577,8 +593,39 @@ func TestKafkaBrokerAway(t *testing.T) {
 	}
 }
 
+// TestKafkaBrokerRestart stops the broker under a source and starts it again on its data.
+func TestKafkaBrokerRestart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	k, err := embedded.StartKafka(map[string]int32{"logs": 1}, embedded.KafkaOptions{DataDir: dir, Sync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := numbered(200, "m")
+	produce(t, k, "logs", 0, want[:100]...)
+	r := newReader(t, k, oneStream("logs", "logging")).start()
+	r.await("logs/0", 50)
+	k.Close()
+	again, err := embedded.StartKafka(map[string]int32{"logs": 1}, embedded.KafkaOptions{DataDir: dir, Listen: k.Addr()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	produce(t, again, "logs", 0, want[100:]...)
+	eventually(t, "all messages committed", func() bool { return again.Committed("g", "logs", 0) == 200 })
+	r.stop()
+	seen := map[string]bool{}
+	for _, m := range r.got["logs/0"] {
+		seen[m] = true
+	}
+	if len(seen) != 200 {
+		t.Errorf("%d different messages were read, want 200", len(seen))
+	}
+}
+
 // TestKafkaCloseWithoutBroker closes while the broker is away: it must end with its context.
 func TestKafkaCloseWithoutBroker(t *testing.T) {
+	t.Parallel()
 	k, err := embedded.StartKafka(map[string]int32{"logs": 1}, embedded.KafkaOptions{})
 	if err != nil {
 		t.Fatal(err)

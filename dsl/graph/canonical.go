@@ -45,6 +45,9 @@ func (g *Graph) Canonical(w io.Writer) error {
 
 // relative returns a path as it would be written in the graph.
 func (g *Graph) relative(path string) string {
+	if path == "" {
+		return ""
+	}
 	if rel, err := filepath.Rel(g.Dir, path); err == nil && !strings.HasPrefix(rel, "..") {
 		return filepath.ToSlash(rel)
 	}

@@ -87,7 +87,7 @@ func (d *decoder) unknown(k key, path string, fields []field) {
 // value decodes one option. F is what its struct says about it, nil for elements of lists and maps without.
 func (d *decoder) value(v *value, rv reflect.Value, path string, f *field) {
 	d.conf.at[path] = v.place()
-	if v.kind == null {
+	if v.kind == null || v.broken {
 		return // as if it were not there: the default stays
 	}
 	if v.kind == scalar && (v.secret || rv.Type() == secretType) {
@@ -115,6 +115,7 @@ func (d *decoder) value(v *value, rv reflect.Value, path string, f *field) {
 			t, err := parseDuration(text)
 			if err != nil {
 				d.l.errorAt(v, "", "%v", err)
+				return
 			}
 			rv.SetInt(int64(t))
 		}
@@ -168,14 +169,14 @@ func (d *decoder) value(v *value, rv reflect.Value, path string, f *field) {
 // scalar returns the text of v, or reports that it is something else.
 func (d *decoder) scalar(v *value, rv reflect.Value, path string) (string, bool) {
 	if v.kind != scalar {
-		d.l.errorAt(v, "", "%s is a %s, this is %s", d.name(path), typeName(rv.Type()), v.kind)
+		d.l.errorAt(v, "", "%s takes %s, this is %s", d.name(path), takes(rv.Type()), v.kind)
 	}
 	return v.text, v.kind == scalar
 }
 
 func (d *decoder) basic(v *value, text string, rv reflect.Value, path string, f *field) {
-	wrong := func(hint string) {
-		d.l.errorAt(v, hint, "%s is a %s, %q is none", d.name(path), typeName(rv.Type()), text)
+	wrong := func() {
+		d.l.errorAt(v, "", "%s takes %s, %q is none", d.name(path), takes(rv.Type()), text)
 	}
 	number := strings.ReplaceAll(text, "_", "")
 	switch rv.Kind() {
@@ -194,26 +195,26 @@ func (d *decoder) basic(v *value, text string, rv reflect.Value, path string, f 
 		case "true", "false":
 			rv.SetBool(text == "true")
 		default:
-			wrong("write true or false")
+			d.l.errorAt(v, "", "%s is true or false, not %q", d.name(path), text)
 		}
 	case reflect.Float32, reflect.Float64:
 		x, err := strconv.ParseFloat(number, rv.Type().Bits())
 		if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
-			wrong("")
+			wrong()
 			return
 		}
 		rv.SetFloat(x)
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		x, err := strconv.ParseInt(number, 10, rv.Type().Bits())
 		if err != nil {
-			wrong("")
+			wrong()
 			return
 		}
 		rv.SetInt(x)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		x, err := strconv.ParseUint(number, 10, rv.Type().Bits())
 		if err != nil {
-			wrong("")
+			wrong()
 			return
 		}
 		rv.SetUint(x)
@@ -238,7 +239,7 @@ func (d *decoder) list(v *value, rv reflect.Value, path string, f *field) {
 	case v.kind == scalar && typeName(rv.Type().Elem()) != "mapping":
 		items = []*value{v}
 	case v.kind != sequence:
-		d.l.errorAt(v, "", "%s is a %s, this is %s", d.name(path), typeName(rv.Type()), v.kind)
+		d.l.errorAt(v, "", "%s takes %s, this is %s", d.name(path), takes(rv.Type()), v.kind)
 		return
 	}
 	out := reflect.MakeSlice(rv.Type(), len(items), len(items))
@@ -255,7 +256,7 @@ func (d *decoder) list(v *value, rv reflect.Value, path string, f *field) {
 
 func (d *decoder) mapping(v *value, rv reflect.Value, path string, f *field) {
 	if v.kind != mapping || rv.Type().Key().Kind() != reflect.String {
-		d.l.errorAt(v, "", "%s is a %s, this is %s", d.name(path), typeName(rv.Type()), v.kind)
+		d.l.errorAt(v, "", "%s takes %s, this is %s", d.name(path), takes(rv.Type()), v.kind)
 		return
 	}
 	out := reflect.MakeMapWithSize(rv.Type(), len(v.keys))
@@ -403,6 +404,20 @@ func (n optionNode) File() (engine.File, error) {
 		return engine.File{Path: path}, n.Errorf("reading %s: %v", path, cause(err))
 	}
 	n.d.files = append(n.d.files, namedFile{n.v.text, data})
+	return engine.File{Path: path, Data: data}, nil
+}
+
+// FileAt reads a file whose path is given like those that File returns, one beside it say. It is part of the node's
+// hash if it is read while the graph is loaded.
+func (n optionNode) FileAt(path string) (engine.File, error) {
+	if n.d == nil {
+		return engine.File{Path: path}, n.Errorf("no file can be read here")
+	}
+	data, err := n.d.l.read(path)
+	if err != nil {
+		return engine.File{Path: path}, n.Errorf("reading %s: %v", path, cause(err))
+	}
+	n.d.files = append(n.d.files, namedFile{path, data})
 	return engine.File{Path: path, Data: data}, nil
 }
 

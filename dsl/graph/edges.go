@@ -21,6 +21,9 @@ func (l *loader) from(n *Node, v *value) {
 		e := Edge{Required: true, Pos: x.pos, end: x.end}
 		switch x.kind {
 		case scalar:
+			if x.broken {
+				continue
+			}
 			e.Node, e.Port, _ = strings.Cut(x.text, ".")
 			if e.Node == "" || e.Port == "" && strings.Contains(x.text, ".") {
 				l.errorAt(x, "write `from: id` or `from: id.port`", "%q is no output", x.text)
@@ -83,7 +86,7 @@ func (l *loader) edge(n *Node, e Edge) bool {
 	up := l.g.byID[e.Node]
 	switch kind, off := l.g.disabled[e.Node]; {
 	case off && e.Required:
-		return fail("write {node: "+e.String()+", required: false} if it may be missing", "%q reads %s, a %s that is not enabled", n.ID, e.Node, kind)
+		return fail("write {node: "+e.String()+", required: false} if it may be missing", "%q reads %s, %s that is not enabled", n.ID, e.Node, article(kind.String()))
 	case off:
 		return false
 	case up == nil:
@@ -225,22 +228,31 @@ func (l *loader) cycles() {
 	}
 }
 
+// exactly returns ports without the "*" of a type whose built component named them.
+func exactly(ports []string) []string {
+	named := func(p string) bool { return p != "" && p != "*" }
+	if !slices.ContainsFunc(ports, named) {
+		return slices.Concat([]string{}, ports)
+	}
+	return slices.DeleteFunc(slices.Clone(ports), func(p string) bool { return p == "*" })
+}
+
 // CheckPorts checks the edges against the outputs that the built components have: ports[id] lists those of a
 // node, "" is the main one and "*" any. It reports edges to outputs that do not exist, and outputs that somebody
-// must read and nobody does: every one of a source, the main one of an operator.
+// must read and nobody does: every one of a source, the main one of an operator that has no others.
 func (g *Graph) CheckPorts(ports map[string][]string) diag.List {
 	var list diag.List
 	read := g.read()
 	for _, n := range g.Nodes {
 		for _, e := range n.From {
 			if known, ok := ports[e.Node]; ok {
-				if d, bad := portError(g.byID[e.Node], e, slices.Concat([]string{}, known)); bad {
+				if d, bad := portError(g.byID[e.Node], e, exactly(known)); bad {
 					list = append(list, d)
 				}
 			}
 		}
 		for _, p := range ports[n.ID] {
-			must := n.Kind == engine.SourceNode && p != "*" || n.Kind == engine.OperatorNode && p == ""
+			must := n.Kind == engine.SourceNode && p != "*" || n.Kind == engine.OperatorNode && p == "" && len(n.ports()) == 1
 			if must && !read[n.ID][p] {
 				at := n.Pos
 				end := at.Col + len(n.ID)

@@ -83,6 +83,14 @@ var (
 // they take: "condition", "text or lookup".
 type optionTyped interface{ OptionType() string }
 
+// takes is [typeName] in a sentence.
+func takes(t reflect.Type) string {
+	if t.Kind() == reflect.Bool {
+		return typeName(t)
+	}
+	return article(typeName(t))
+}
+
 // typeName says in a word or two what an option takes.
 func typeName(t reflect.Type) string {
 	switch t {

@@ -46,7 +46,9 @@ func readGolden(t *testing.T, path string) (head string, cases []*golden) {
 	return head, cases
 }
 
-func lines(text string) []string { return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }) }
+func lines(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
+}
 
 func (c *golden) run(t *testing.T) string {
 	m := memory{files: map[string]string{}, env: map[string]string{}}

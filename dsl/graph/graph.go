@@ -33,8 +33,8 @@ type Graph struct {
 	Nodes []*Node
 	// Tests is what stands below tests:, before interpolation.
 	Tests []engine.OptionNode
-	// Source returns the text of a file of the graph for [diag.List.Print], nil for others. Secrets in it are
-	// covered.
+	// Source returns the text of a file of the graph, or of one that an option names (a script), for
+	// [diag.List.Print]; nil for others. Secrets in the graph are covered.
 	Source func(file string) []byte
 
 	byID     map[string]*Node

@@ -141,4 +141,3 @@ func canonical(t *testing.T, g *Graph) string {
 	}
 	return b.String()
 }
-

@@ -46,6 +46,7 @@ func (in *interpolator) scalar(v *value) {
 	}
 	x := expansion{in: in, v: v, text: v.text}
 	v.text = x.expand(0)
+	v.broken = x.failed
 	v.secret = v.secret || x.secret
 }
 

@@ -66,8 +66,8 @@ func (l *loader) load(path string, src []byte) {
 	for kind, section := range sections {
 		l.nodes(engine.NodeKind(kind), root.get(section))
 	}
-	if root.get("sources") == nil && len(l.list) == 0 {
-		l.report(diag.Diagnostic{Pos: diag.Pos{File: path}, Message: "the graph has no sources"})
+	if (len(l.g.Nodes) == 0 || l.g.Nodes[0].Kind != engine.SourceNode) && len(l.list) == 0 {
+		l.report(diag.Diagnostic{Pos: diag.Pos{File: path}, Message: "the graph has no source that is enabled"})
 	}
 	l.edges()
 }
@@ -92,6 +92,9 @@ func (l *loader) parse(path string, src []byte) *value {
 		}
 	}
 	if v := root.get("version"); v == nil {
+		if path != l.g.Path {
+			return root // an included file follows the one that includes it
+		}
 		l.report(diag.Diagnostic{
 			Pos: diag.Pos{File: path, Line: root.pos.Line, Col: root.pos.Col}, Message: "the version is missing", Hint: "write `version: 1`",
 		})
@@ -233,7 +236,7 @@ func (l *loader) twice(into, _ *value, k key) {
 type mask struct{ line, col, end int }
 
 // telling matches keys whose values are secrets, whatever the component says; it may be one that is not known.
-var telling = regexp.MustCompile(`(?i)passw|secret|token|credential|private_key|api_?key`)
+var telling = regexp.MustCompile(`(?i)pass?w|pwd|secret|token|credential|private_key|api_?key`)
 
 // inURL matches secrets in URLs.
 var inURL = regexp.MustCompile(`(?i)((?:token|password|secret|key)=)[^&\s"'}\]]+|(://[^/\s:@"']*:)[^/\s@"']+@`)
@@ -261,9 +264,12 @@ func (l *loader) mask(v *value) {
 // text returns a file of the graph as it is.
 func (l *loader) text(file string) []byte { return l.files[file] }
 
-// source returns a file of the graph with its secrets covered, character by character.
+// source returns a file of the graph with its secrets covered, character by character, or one that an option names.
 func (l *loader) source(file string) []byte {
-	src := l.files[file]
+	src, ok := l.files[file]
+	if !ok {
+		return l.data[file]
+	}
 	lines := strings.Split(string(src), "\n")
 	for _, m := range l.masks[file] {
 		if m.line < 1 || m.line > len(lines) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"dataflow/engine"
@@ -137,13 +138,18 @@ func (l *loader) component(n *Node, id key, v *value) {
 		switch {
 		case typ.kind != scalar:
 			l.errorAt(typ, "", "a type is a text, this is %s", typ.kind)
+			l.edgesOnly(n, v)
 			return
 		case n.Kind == engine.OperatorNode && v.get("steps") != nil:
 			l.errorAtKey(v.keys[v.index("steps")], "make the type the first of the steps", "an operator has a type or steps, not both")
+			l.edgesOnly(n, v)
 			return
 		}
 		n.Component = engine.Lookup(n.Kind, typ.text)
 		if n.Component == nil {
+			if typ.broken {
+				return
+			}
 			l.unknownType(n.Kind, key{typ.text, typ.pos, typ.end})
 			l.edgesOnly(n, v)
 			return
@@ -222,11 +228,18 @@ func (l *loader) split(n *Node, v *value) (options *value, own map[string]*value
 		case r.takes(n.Kind, n.Component):
 			own[name] = v.get(name)
 		case !declared:
-			l.errorAtKey(v.keys[v.index(name)], "", "%q is a key of %s, and %q is a %s of type %s", name, r.who, n.ID, n.Kind, typeOf(n))
+			l.errorAtKey(v.keys[v.index(name)], "", "%q is a key of %s, and %q is %s of type %s", name, r.who, n.ID, article(n.Kind.String()), typeOf(n))
 		}
 		return !declared
 	})
 	return options, own
+}
+
+func article(word string) string {
+	if strings.ContainsAny(word[:1], "aeiou") {
+		return "an " + word
+	}
+	return "a " + word
 }
 
 func typeOf(n *Node) string {

@@ -42,7 +42,7 @@ func (l *loader) top(root *value) {
 			d.value(v, rv, name, &field{enum: nil})
 		}
 	}
-	if v := root.get("name"); v != nil && v.kind == scalar && !isID(v.text) {
+	if v := root.get("name"); v != nil && v.kind == scalar && !v.broken && !isID(v.text) {
 		l.errorAt(v, idHint, "%q is no name for a graph", v.text)
 	}
 	if !isID(g.Name) {
@@ -145,7 +145,7 @@ func (l *loader) unknownType(kind engine.NodeKind, k key) {
 	hint := diag.DidYouMean(k.name, types)
 	for other := range sections {
 		if hint == "" && engine.NodeKind(other) != kind && engine.Lookup(engine.NodeKind(other), k.name) != nil {
-			hint = k.name + " is the type of a " + engine.NodeKind(other).String() + ", which stands below " + sections[other]
+			hint = k.name + " is the type of " + article(engine.NodeKind(other).String()) + ", which stands below " + sections[other]
 		}
 	}
 	if hint == "" && len(types) > 0 {

@@ -36,6 +36,7 @@ type value struct {
 	items []*value // of a mapping, beside keys, or a sequence
 
 	secret  bool // some of the text came from a file that the text named
+	broken  bool // could not be interpolated, which was reported
 	literal bool // not to be interpolated: it was typed on the command line, or interpolated before
 }
 

@@ -132,7 +132,7 @@ func (c *converter) syntax(err error, src []byte) diag.Diagnostic {
 		return d
 	}
 	switch line := string(lines[d.Line-1]); {
-	case strings.Contains(at.GetMessage(), `'\t'`):
+	case strings.Contains(at.GetMessage(), "'\t'"):
 		d.Message, d.Hint = "this is no YAML: a tab", "indent with spaces"
 	case strings.Contains(line, "${") && strings.ContainsAny(at.GetMessage(), "{}[]"):
 		d.Hint = `inside of { } and [ ] a text with ${...} needs quotes: "${NAME}"`

@@ -169,6 +169,8 @@ func TestPrograms(t *testing.T) {
 		{"exit", "add_key(a, 1)\nfor x in [1, 2] { if x == 1 { exit() }\n add_key(b, x) }\nadd_key(c, 1)", "a=1"},
 		{"exit in an expression", "x = exit()\nadd_key(c, 1)", ""},
 		{"exit in a condition", "if exit() == nil { add_key(a, 1) }\nadd_key(c, 1)", "a=1"},
+		{"exit in the condition of a loop", "for ; exit() == nil; { add_key(a, 1) }\nadd_key(c, 1)", ""},
+		{"exit in the step of a loop", "for ; true; x = exit() { add_key(a, 1) }\nadd_key(c, 1)", "a=1"},
 		{"an endless loop ends", "for ;; {}", "error 1:1: the script used up its budget of 100000 steps"},
 		{"an endless loop of continue ends", "for ;; { continue }", "error 1:1: the script used up its budget of 100000 steps"},
 		{"doubling text ends", "s = \"0123456789abcdef\"\nfor ;; { s = s + s }", "error 2:16: the script used up its budget of 100000 steps"},

@@ -34,7 +34,7 @@ func (c *Condition) UnmarshalOption(n engine.OptionNode) error {
 	}
 	compiled, err := compile(text)
 	c.c = compiled
-	return err
+	return at(n, err)
 }
 
 // OptionType says what the option takes.

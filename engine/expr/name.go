@@ -127,7 +127,7 @@ func (n *Name) UnmarshalOption(o engine.OptionNode) error {
 	}
 	v, err := ParseName(text)
 	*n = v
-	return err
+	return at(o, err)
 }
 
 // PerBatch reports whether all points of a batch that has an Origin have the same value.

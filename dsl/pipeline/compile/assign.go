@@ -18,11 +18,10 @@ func (c *compiler) assignment(s *syntax.Assign) eval.Stmt {
 			return eval.Fail
 		}
 	}
-	right := c.operand(s.Right[0])
+	value := c.Expr(s.Right[0])
 	if s.Op == syntax.OpDiv || s.Op == syntax.OpMod {
 		c.checkDivisor(s.At, s.Right[0])
 	}
-	value := right.eval
 	switch left := s.Left[0].(type) {
 	case *syntax.Ident:
 		if s.Op == syntax.OpNone {

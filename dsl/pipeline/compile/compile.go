@@ -54,10 +54,17 @@ func (s *session) compile(src *syntax.Source) *eval.Program {
 	return &eval.Program{Source: src, Body: body, Slots: c.slots, Need: c.slots + c.need}
 }
 
+// fault reports a fault. Finding its line takes time, so there is a limit.
+func (s *session) fault(src *syntax.Source, at syntax.Pos, format string, args ...any) {
+	if len(s.errs) < syntax.MaxErrors {
+		s.errs = append(s.errs, src.Errorf(at, format, args...))
+	}
+}
+
 // use returns the program of another script, nil after errors.
 func (s *session) use(name string, src *syntax.Source, at syntax.Pos) *eval.Program {
 	fault := func(format string, args ...any) *eval.Program {
-		s.errs = append(s.errs, src.Errorf(at, format, args...))
+		s.fault(src, at, format, args...)
 		return nil
 	}
 	if prog, seen := s.done[name]; seen {
@@ -100,11 +107,16 @@ type compiler struct {
 var _ funcs.Env = (*compiler)(nil)
 
 func (c *compiler) fault(at syntax.Pos, format string, args ...any) {
-	c.errs = append(c.errs, c.src.Errorf(at, format, args...))
+	c.session.fault(c.src, at, format, args...)
 }
 
 // Report is for funcs.
-func (c *compiler) Report(e *syntax.Error) { c.errs = append(c.errs, e) }
+func (c *compiler) Report(at syntax.Pos, hint, text string) {
+	c.fault(at, "%s", text)
+	if e := c.errs[len(c.errs)-1]; e.Msg == text {
+		e.Hint = hint
+	}
+}
 
 // Source is for funcs.
 func (c *compiler) Source() *syntax.Source { return c.src }

@@ -140,10 +140,10 @@ func (c *compiler) Lookup(name string) eval.Lookup {
 // name returns how an identifier is evaluated: nil if it is not known.
 func (c *compiler) name(text string) eval.Expr {
 	name := funcs.KeyName(text)
-	if p := c.resolve(name); p.static() {
-		return eval.Expr(c.Lookup(name)) // always known
-	}
 	look := c.Lookup(name)
+	if p := c.resolve(name); p.static() {
+		return eval.Expr(look) // always known
+	}
 	return func(f *eval.Frame) (point.Value, bool) {
 		v, _ := look(f)
 		return v, true

@@ -193,7 +193,7 @@ func (c *compiler) forStmt(s *syntax.For) eval.Stmt {
 				f.Locate(src, condAt)
 				return eval.Fail
 			}
-			if !truth {
+			if !truth || f.Exiting() { // exit() in the condition
 				return eval.Next
 			}
 			if flow, done := round(f, body); done {

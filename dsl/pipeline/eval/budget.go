@@ -25,14 +25,11 @@ const (
 // Step pays for a round of a loop. It reports false, with an error, when the budget is used up.
 func (f *Frame) Step(pos syntax.Pos, src *syntax.Source) bool {
 	f.steps--
-	if f.steps >= 0 && f.clock-f.steps < stepsPerClock {
-		return true
-	}
-	return f.checkBudget(pos, src)
+	return f.steps >= f.pause || f.checkBudget(pos, src)
 }
 
 func (f *Frame) checkBudget(pos syntax.Pos, src *syntax.Source) bool {
-	f.clock = f.steps
+	f.pause = max(0, f.steps-stepsPerClock)
 	if f.steps < 0 {
 		f.failFatal("the script used up its budget of %d steps", f.limits.Steps)
 	} else if f.limits.Time > 0 && f.Now().After(f.until) {
@@ -40,7 +37,7 @@ func (f *Frame) checkBudget(pos syntax.Pos, src *syntax.Source) bool {
 	} else {
 		return true
 	}
-	f.err.locate(src, pos)
+	f.Locate(src, pos)
 	return false
 }
 

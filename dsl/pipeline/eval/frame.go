@@ -55,9 +55,9 @@ type Frame struct {
 	err    *RunError
 	fatal  bool // err is no error of the script but of its budget, which nothing swallows
 	limits Limits
-	steps  int64
-	clock  int64
-	until  time.Time
+	steps  int64     // left
+	pause  int64     // the clock is looked at when steps are below
+	until  time.Time // by when the run must have ended
 
 	text  chunk
 	docs  []*jsontape.Doc
@@ -84,7 +84,7 @@ func (f *Frame) Run(prog *Program, p *point.Point) *RunError {
 	f.Dropped, f.KeepStatus, f.exiting = false, false, false
 	f.err, f.fatal = nil, false
 	f.used, f.top = 0, 0
-	f.steps, f.clock = f.limits.Steps, f.limits.Steps
+	f.steps, f.pause = f.limits.Steps, f.limits.Steps
 	if f.limits.Time > 0 {
 		f.until = f.Now().Add(f.limits.Time)
 	}

@@ -1,6 +1,7 @@
 package funcs
 
 import (
+	"fmt"
 	"slices"
 
 	"dataflow/dsl/pipeline/eval"
@@ -26,8 +27,8 @@ type Env interface {
 	Mutates() bool
 	// Source returns the script that the call stands in.
 	Source() *syntax.Source
-	// Report adds a fault of the script.
-	Report(e *syntax.Error)
+	// Report adds a fault of the script. The hint may be "".
+	Report(at syntax.Pos, hint, text string)
 }
 
 // Call is a call while it is bound. Its arguments are numbered as the parameters of the function.
@@ -69,15 +70,13 @@ func (c *Call) unknown(name string) {
 	for _, d := range All() {
 		known = append(known, d.Name)
 	}
-	e := c.Source().Errorf(c.at, "there is no function `%s`", name)
-	e.Hint = diag.DidYouMean(name, known)
-	c.Report(e)
 	c.bad = true
+	c.Report(c.at, diag.DidYouMean(name, known), fmt.Sprintf("there is no function `%s`", name))
 }
 
 func (c *Call) fault(at syntax.Pos, format string, args ...any) {
 	c.bad = true
-	c.Report(c.Source().Errorf(at, format, args...))
+	c.Report(at, "", fmt.Sprintf(format, args...))
 }
 
 // Fault reports argument i.
@@ -128,10 +127,8 @@ func (c *Call) assignNamed(a syntax.Arg) {
 		c.args[i] = a.X
 		return
 	}
-	e := c.Source().Errorf(a.At, "%s has no argument %s", c.decl.Name, a.Name)
-	e.Hint = diag.DidYouMean(a.Name, names)
-	c.Report(e)
 	c.bad = true
+	c.Report(a.At, diag.DidYouMean(a.Name, names), fmt.Sprintf("%s has no argument %s", c.decl.Name, a.Name))
 }
 
 func (c *Call) check() {

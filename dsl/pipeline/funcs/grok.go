@@ -9,8 +9,12 @@ var _ = declare(Decl{
 	Name: "add_pattern",
 	Summary: "Defines a grok pattern for the calls of `grok` below it in its block. It works when the script is loaded, " +
 		"even where it is never reached.",
-	Params:   []Param{{Name: "name", Kind: Text}, {Name: "pattern", Kind: Text}},
-	Examples: []Example{{Script: "add_pattern(\"ID\", \"[A-Z]{2}\\\\d+\")\ngrok(_, \"%{ID:id}\")", Message: "x AB12 y", Want: `id="AB12"`}},
+	Params: []Param{{Name: "name", Kind: Text}, {Name: "pattern", Kind: Text}},
+	Examples: []Example{{
+		Script:  "add_pattern(\"ID\", \"[A-Z]{2}\\\\d+\")\ngrok(_, \"%{ID:id}\")",
+		Message: "x AB12 y",
+		Want:    `id="AB12"`,
+	}},
 	Bind: func(c *Call) eval.Expr {
 		if err := c.DefinePattern(c.Str(0), c.Str(1)); err != nil {
 			c.Fault(1, "%v", err)

@@ -14,8 +14,11 @@ var _ = declare(Decl{
 	Summary: "Yields what a JSON text says; numbers are floats. Text that is no JSON gives nil.",
 	Result:  "any",
 	Params:  []Param{{Name: "text", Kind: Value}},
-	Examples: []Example{{Script: "d = load_json(_)\nadd_key(x, d[\"a\"][\"b\"][-1])\nadd_key(l, d[\"a\"])", Message: `{"a": {"b": [1, 2]}}`,
-		Want: "x=2.0\nl=\"{\\\"b\\\":[1,2]}\""}},
+	Examples: []Example{{
+		Script:  "d = load_json(_)\nadd_key(x, d[\"a\"][\"b\"][-1])\nadd_key(l, d[\"a\"])",
+		Message: `{"a": {"b": [1, 2]}}`,
+		Want:    "x=2.0\nl=\"{\\\"b\\\":[1,2]}\"",
+	}},
 	Bind: func(c *Call) eval.Expr {
 		value, asTree := c.Value(0), c.Mutates()
 		return func(f *eval.Frame) (point.Value, bool) {
@@ -55,7 +58,8 @@ var _ = declare(Decl{
 	Examples: []Example{
 		{Script: "json(_, a.b[-1], x)\njson(_, `k-y`)\njson(_, a, all)", Message: `{"a": {"b": [1, " two "]}, "k-y": 3}`,
 			Want: "x=\"two\"\nk-y=3.0\nall=\"{\\\"b\\\":[1,\\\" two \\\"]}\""},
-		{Script: "json(_, a.b, x, true, true)", Message: `{"c": 1, "a": {"b": 2}}`, Want: "message=\"{\\\"a\\\":{},\\\"c\\\":1}\"\nx=2.0"},
+		{Script: "json(_, a.b, x, true, true)", Message: `{"c": 1, "a": {"b": 2}}`,
+			Want: "message=\"{\\\"a\\\":{},\\\"c\\\":1}\"\nx=2.0"},
 	},
 	Bind: bindJSON,
 })

@@ -146,7 +146,8 @@ var _ = declare(Decl{
 	Result:  "bool",
 	Params: []Param{
 		{Name: "regex", Kind: Text},
-		{Name: "value", Kind: Value, Summary: "a text literal or a name; what is no text counts as `\"\"`, an unknown name never matches"},
+		{Name: "value", Kind: Value,
+			Summary: "a text literal or a name; what is no text counts as `\"\"`, an unknown name never matches"},
 	},
 	Examples: []Example{{Script: "add_key(a, match(\"^\\\\d+ms$\", message))\nadd_key(b, match(\"\", nosuch))", Message: "12ms",
 		Want: "a=true\nb=false"}},

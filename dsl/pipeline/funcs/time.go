@@ -14,7 +14,8 @@ var _ = declare(Decl{
 		"the key gets the time of the point, and `pl_msg` says why.",
 	Params: []Param{
 		{Name: "key", Kind: Key, Summary: "the key `time` becomes the time of the point when the script has ended"},
-		{Name: "zone", Kind: Text, Optional: true, Summary: "of texts without an offset: an IANA name or an offset like `\"+8\"`; by default the local zone"},
+		{Name: "zone", Kind: Text, Optional: true,
+			Summary: "of texts without an offset: an IANA name or an offset like `\"+8\"`; by default the local zone"},
 	},
 	Surplus: true,
 	Examples: []Example{

@@ -2,10 +2,10 @@ package syntax
 
 import "dataflow/engine/point"
 
-const (
-	maxErrors = 50
-	maxDepth  = 1000 // of nested brackets, blocks and operators, so that no script exhausts the stack
-)
+// MaxErrors is how many faults of a script are reported.
+const MaxErrors = 50
+
+const maxDepth = 1000 // of nested brackets, blocks and operators, so that no script exhausts the stack
 
 // Parse reads a script. With errors the tree is nil: they are all that can be told without guessing.
 func Parse(src *Source) (*Script, Errors) {
@@ -89,7 +89,7 @@ func (p *parser) script(end kind) []Stmt {
 		for p.kind() == tokNewline || p.kind() == tokSemicolon {
 			p.at++
 		}
-		if p.kind() == end || p.kind() == tokEOF || len(p.errs) >= maxErrors {
+		if p.kind() == end || p.kind() == tokEOF || len(p.errs) >= MaxErrors {
 			return body
 		}
 		if s := p.guarded(end); s != nil {

@@ -33,7 +33,9 @@ func (s *scanner) emit(k kind, start int) *token {
 }
 
 func (s *scanner) bad(at int, format string, args ...any) {
-	s.errs = append(s.errs, s.src.Errorf(Pos(at), format, args...))
+	if len(s.errs) < MaxErrors {
+		s.errs = append(s.errs, s.src.Errorf(Pos(at), format, args...))
+	}
 	s.emit(tokBad, at)
 }
 

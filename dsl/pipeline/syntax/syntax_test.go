@@ -62,9 +62,10 @@ func TestMutates(t *testing.T) {
 }
 
 func TestErrorsAreBounded(t *testing.T) {
-	_, errs := Parse(&Source{Text: strings.Repeat("= =\n", 1000)})
-	if len(errs) != maxErrors {
-		t.Errorf("got %d errors, want %d", len(errs), maxErrors)
+	for _, text := range []string{"= =\n", "^", "\"\\d\"\n"} {
+		if _, errs := Parse(&Source{Text: strings.Repeat(text, 100_000)}); len(errs) != MaxErrors {
+			t.Errorf("%q: got %d errors, want %d", text, len(errs), MaxErrors)
+		}
 	}
 }
 

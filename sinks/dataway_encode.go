@@ -1,0 +1,157 @@
+package sinks
+
+import (
+	"errors"
+	"fmt"
+
+	"dataflow/engine"
+	"dataflow/engine/point"
+)
+
+// datawayPacker is what one Encode works with.
+type datawayPacker struct {
+	packing
+	lines   point.LineEncoder
+	stamped point.Point // a point without a time that was given one
+}
+
+func (d *dataway) newPacker() *datawayPacker {
+	return &datawayPacker{packing: packing{level: d.config.Gzip, seal: d.seal}}
+}
+
+// Encode packs the points into bodies by category and storage index.
+func (d *dataway) Encode(bs []*engine.Batch, add func(engine.Body, []engine.PointRef) error) error {
+	k := d.packers.Get().(*datawayPacker)
+	k.add, k.limit = add, int(d.limit.Load())
+	err := d.pack(k, bs)
+	if k.lines.LeftOut > 0 {
+		d.leftOut.Add(int64(k.lines.LeftOut))
+		k.lines.LeftOut = 0
+	}
+	k.stamped = point.Point{}
+	k.reset()
+	d.packers.Put(k)
+	return err
+}
+
+var errNoCategory = errors.New("point has no category that can be sent")
+
+func (d *dataway) pack(k *datawayPacker, bs []*engine.Batch) error {
+	var body *openBody
+	line, most := d.config.Encoding == encodingLine, int(d.config.MaxBody)
+	for bi, b := range bs {
+		for i := range b.Points {
+			p := &b.Points[i]
+			kind := d.kindOf(p)
+			if kind.category == point.Unknown {
+				b.Fail(i, errNoCategory)
+				continue
+			}
+			if body == nil || body.kind != kind {
+				body = k.body(kind)
+			}
+			if p.Time == 0 {
+				k.stamped = *p
+				k.stamped.Time = d.env.Now().UnixNano()
+				p = &k.stamped
+			}
+			start, ok := len(body.plain), len(p.Fields) > 0
+			if line {
+				if body.plain, ok = k.lines.Append(body.plain, p, d.tags); ok {
+					body.plain = append(body.plain, '\n')
+				}
+			} else if ok {
+				body.plain = point.AppendProtobuf(body.plain, p, d.tags)
+			}
+			n := len(body.plain) - start
+			switch {
+			case !ok:
+				b.Drop(i, "no_fields")
+			case n > most:
+				body.plain = body.plain[:start]
+				b.Fail(i, fmt.Errorf("point of %d bytes is larger than max_body %s", n, d.config.MaxBody))
+			default:
+				if err := k.took(body, start, bi, i); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return k.finishAll()
+}
+
+// kindOf returns the body that p goes to.
+func (d *dataway) kindOf(p *point.Point) bodyKind {
+	switch {
+	case p.Category == point.Logging:
+		if p.Extra != nil && p.Extra.StorageIndex != "" {
+			return bodyKind{p.Category, p.Extra.StorageIndex}
+		}
+		return bodyKind{p.Category, d.config.StorageIndex}
+	case p.Category == point.MetricOld:
+		return bodyKind{category: point.Metric}
+	case p.Category >= point.Categories:
+		return bodyKind{}
+	}
+	return bodyKind{category: p.Category}
+}
+
+// seal returns a body without its data.
+func (d *dataway) seal(kind bodyKind) engine.Body {
+	body := engine.Body{Lane: kind.category.String(), ContentType: typeProtobuf, ID: d.packageID()}
+	if d.config.Encoding == encodingLine {
+		body.ContentType = typeLine
+	}
+	if d.config.Gzip > 0 {
+		body.Header = append(body.Header, engine.KV{Key: headerEncoding, Value: []byte("gzip")})
+	}
+	if kind.index != "" {
+		body.Header = append(body.Header, engine.KV{Key: headerIndex, Value: []byte(kind.index)})
+	}
+	return body
+}
+
+// packageID draws the id of a body.
+func (d *dataway) packageID() string {
+	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+	id := make([]byte, 0, 23)
+	id = append(id, "dk_"...)
+	for range 2 {
+		r := d.env.Rand()
+		for range 10 {
+			id = append(id, digits[r%36])
+			r /= 36
+		}
+	}
+	return string(id)
+}
+
+// Decode returns the points of a body. They share its memory, or that of its decompressed copy.
+func (d *dataway) Decode(body engine.Body) ([]point.Point, error) {
+	plain, err := plainOf(body, headerOf(body, headerEncoding) == "gzip")
+	if err != nil {
+		return nil, err
+	}
+	category, ok := point.CategoryOf(body.Lane)
+	if !ok {
+		return nil, fmt.Errorf("decoding a body: lane %q is no category", body.Lane)
+	}
+	parse := point.ParseProtobuf
+	if body.ContentType == typeLine {
+		parse = point.ParseLines
+	}
+	options := point.ReadOptions{Precision: point.Nanoseconds, Category: category}
+	ps, err := parse(make([]point.Point, 0, body.Points), new(point.Arena), plain, options)
+	if err != nil {
+		return nil, fmt.Errorf("decoding a body: %w", err)
+	}
+	if index := headerOf(body, headerIndex); index != "" {
+		for i := range ps {
+			if ps[i].Extra == nil {
+				ps[i].Extra = new(point.Extra)
+			}
+			ps[i].Extra.StorageIndex = index
+		}
+	}
+	return ps, nil
+}
