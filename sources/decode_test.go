@@ -42,7 +42,7 @@ func points(t testing.TB, k *kafka, p *partition, messages ...string) *engine.Ba
 	for i, m := range messages {
 		records = append(records, &kgo.Record{Topic: p.id.topic, Partition: 3, Offset: 42 + int64(i), Value: []byte(m)})
 	}
-	b, n, bytes := p.take(records, testNow)
+	b, n, bytes, _ := p.take(records, testNow)
 	if n != len(records) || bytes < 520*n {
 		t.Fatalf("took %d messages of %d bytes", n, bytes)
 	}
@@ -103,7 +103,7 @@ func TestKafkaVectors(t *testing.T) {
 func TestTextSharesTheMessage(t *testing.T) {
 	k, p := testSource(t, "t", "logging", "text")
 	record := &kgo.Record{Value: []byte("abc")}
-	b, _, _ := p.take([]*kgo.Record{record}, testNow)
+	b, _, _, _ := p.take([]*kgo.Record{record}, testNow)
 	if err := k.Decode(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}

@@ -92,6 +92,7 @@ type kafka struct {
 	byTopic  map[string]*topicShape
 	byStream map[string]*stream
 
+	ready  chan struct{} // closed when client is set, which calls back before it is returned
 	client *kgo.Client
 	kill   context.CancelFunc // ends every request of the client
 	offers context.Context    // of Run: partitions emit under it
@@ -142,7 +143,7 @@ func newKafka(env engine.Env, c kafkaConfig) (engine.Source, error) {
 	k := &kafka{
 		env: env, config: c, health: newHealth(env),
 		byTopic: map[string]*topicShape{}, byStream: map[string]*stream{},
-		gate: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		ready: make(chan struct{}), gate: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		partitions: map[topicPartition]*partition{}, counts: map[string]int32{},
 		counter: counters{
 			lateAcks:   env.Counter("kafka_late_acks", ""),

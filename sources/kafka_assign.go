@@ -20,6 +20,7 @@ import (
 // them, before it fetches anything. Where there is no offset the start is resolved to a number and committed:
 // else a kill before the first commit would make start: latest skip what came in between.
 func (k *kafka) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	<-k.ready
 	counts, err := k.requestPartitions(ctx, slices.Sorted(maps.Keys(offsets)))
 	if err != nil {
 		return nil, err

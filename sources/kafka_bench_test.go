@@ -105,7 +105,7 @@ func BenchmarkTake(b *testing.B) {
 		records[i] = &slab[i]
 	}
 	for b.Loop() {
-		x, _, _ := p.take(records, testNow)
+		x, _, _, _ := p.take(records, testNow)
 		done(x)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batchMessages), "ns/msg")
@@ -119,7 +119,7 @@ func BenchmarkDecodeJSON(b *testing.B) {
 		records[i] = &kgo.Record{Topic: "t", Offset: int64(i), Value: value}
 	}
 	for b.Loop() {
-		x, _, _ := p.take(records, testNow)
+		x, _, _, _ := p.take(records, testNow)
 		if err := k.Decode(b.Context(), x); err != nil {
 			b.Fatal(err)
 		}

@@ -194,7 +194,7 @@ func TestBatchForTests(t *testing.T) {
 	}
 }
 
-// TestTakeAllocations: a batch of text costs a constant number of allocations, whatever its size.
+// TestTakeAllocations: a batch of text costs the same few allocations whatever its size.
 func TestTakeAllocations(t *testing.T) {
 	_, p := testSource(t, "t", "logging", "text")
 	for _, size := range []int{16, batchMessages} {
@@ -203,13 +203,13 @@ func TestTakeAllocations(t *testing.T) {
 			records[i] = &kgo.Record{Topic: "t", Offset: int64(i), Value: fmt.Appendf(nil, "message %d", i)}
 		}
 		n := testing.AllocsPerRun(50, func() {
-			b, _, bytes := p.take(records, testNow)
+			b, _, bytes, _ := p.take(records, testNow)
 			entry := p.tracker.Add(p.tracker.Head(), size, testNow)
 			b.Arm(bytes, entry.Ack())
 			p.inFlight.Add(int64(size))
 			done(b)
 		})
-		if n > 4 {
+		if n > 6 { // 3 without -tags invariants, which keeps arenas from being used again
 			t.Errorf("%v allocations for a batch of %d", n, size)
 		}
 	}

@@ -86,9 +86,9 @@ func (p *partition) blocked() bool {
 	return full || p.port.blocked()
 }
 
-// take cuts a batch from the front of records. Bytes are what it holds, estimated.
-func (p *partition) take(records []*kgo.Record, now int64) (b *engine.Batch, n, bytes int) {
-	n = 0
+// take makes a batch of the n records in front, which are not to be used any more. End is the position behind
+// them, bytes what the batch holds, estimated.
+func (p *partition) take(records []*kgo.Record, now int64) (b *engine.Batch, n, bytes int, end watermark.Position) {
 	for values := 0; n < len(records) && n < batchMessages && values < batchBytes; n++ {
 		values += len(records[n].Value)
 	}
@@ -100,8 +100,13 @@ func (p *partition) take(records []*kgo.Record, now int64) (b *engine.Batch, n, 
 		})
 		bytes += messageBytes + len(r.Value) + len(r.Key)
 	}
+	last := records[n-1]
+	end = watermark.Position{Offset: last.Offset + 1, Epoch: last.LeaderEpoch}
+	for _, r := range records[:n] {
+		r.Recycle() // back to recordPool: the batch has what it needs
+	}
 	p.shape.build(b, now)
-	return b, n, bytes
+	return b, n, bytes, end
 }
 
 func headers(hs []kgo.RecordHeader) []engine.KV {

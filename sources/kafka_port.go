@@ -129,9 +129,8 @@ func (o *kafkaPort) emit(ctx context.Context, c *chunk, emit engine.Emit) error 
 			return nil
 		}
 		now := o.source.env.Now().UnixNano()
-		b, n, size := p.take(records, now)
-		last := records[n-1]
-		err := o.offer(p, b, size, n, watermark.Position{Offset: last.Offset + 1, Epoch: last.LeaderEpoch}, emit)
+		b, n, size, end := p.take(records, now)
+		err := o.offer(p, b, size, n, end, emit)
 		o.leave(n)
 		if err != nil {
 			o.leave(len(records) - n)

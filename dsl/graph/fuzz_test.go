@@ -54,15 +54,7 @@ func FuzzParse(f *testing.F) {
 			if !errors.As(err, &list) || len(list) == 0 {
 				t.Fatalf("error %T", err)
 			}
-			if !slices.IsSortedFunc(list, func(a, b diag.Diagnostic) int {
-				if a.Before(b.Pos) {
-					return -1
-				}
-				if b.Before(a.Pos) {
-					return 1
-				}
-				return 0
-			}) {
+			if !slices.Equal(list, slices.Clone(list).Sort()) {
 				t.Error("out of order:", list)
 			}
 			var b bytes.Buffer
@@ -76,21 +68,13 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("node %+v", n)
 			}
 		}
-		first := text1(t, g)
+		first := canonical(t, g)
 		again, err := Parse("graph.yaml", []byte(first), o)
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, first)
 		}
-		if second := text1(t, again); second != first {
+		if second := canonical(t, again); second != first {
 			t.Errorf("first\n%s\nthen\n%s", first, second)
 		}
 	})
-}
-
-func text1(t *testing.T, g *Graph) string {
-	var b strings.Builder
-	if err := g.Canonical(&b); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }

@@ -141,3 +141,19 @@ func canonical(t *testing.T, g *Graph) string {
 	}
 	return b.String()
 }
+
+func TestCanonicalReadsAsTheSame(t *testing.T) {
+	g, m := manual(t, map[string]string{"DATAWAY_URL": "https://dw/?token=tkn_1", "KAFKA_TLS": "true"})
+	first := canonical(t, g)
+	if strings.Contains(first, "tkn_1") {
+		t.Errorf("the token is shown in\n%s", first)
+	}
+	m.files["conf/graph.yaml"] = first
+	again, err := Load("conf/graph.yaml", m.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second := canonical(t, again); second != first {
+		t.Errorf("first\n%s\nthen\n%s", first, second)
+	}
+}

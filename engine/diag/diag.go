@@ -29,9 +29,6 @@ func (p Pos) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
 }
 
-// Before orders positions by file, line and column.
-func (p Pos) Before(q Pos) bool { return p.compare(q) < 0 }
-
 func (p Pos) compare(q Pos) int {
 	return cmp.Or(strings.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Col, q.Col))
 }

@@ -66,6 +66,8 @@ func textError(text string, err error) error {
 	e := &diag.TextError{Start: byteOffset(text, at.From), End: byteOffset(text, at.To), Message: message}
 	if strings.Contains(text, " = ") && !strings.Contains(text, "==") {
 		e.Hint = "equality is =="
+	} else if strings.HasPrefix(message, "unexpected token Identifier") {
+		e.Hint = diag.DidYouMean(text[e.Start:e.End], []string{"startsWith", "endsWith", "contains", "matches", "in", "and", "or", "not"})
 	}
 	return e
 }

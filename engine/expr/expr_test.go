@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 
 	"dataflow/engine"
@@ -194,6 +195,7 @@ func TestCompileErrors(t *testing.T) {
 		{`name matches "("`, "", "", ""},
 		{`fields.n in 1..9`, "a range has no place in a condition", "", "write x >= 1 && x <= 9"},
 		{`nope(name)`, "unknown name nope", "nope", ""},
+		{`name startWith "x"`, "", "startWith", `did you mean "startsWith"?`},
 		{`$env.name == "x"`, `"$env" is no name`, "$env", ""},
 		{strings.Repeat("(", 9000), "", "", ""},
 		{strings.Repeat("(", 4000), "", "", ""},
@@ -231,6 +233,29 @@ func TestPerBatch(t *testing.T) {
 		if want { // asked of an empty batch
 			c.Match(&engine.Batch{Origin: &engine.Origin{Topic: "x"}}, 0)
 		}
+	}
+}
+
+func TestConcurrent(t *testing.T) {
+	c, err := Compile(`len(fields.message) > 5 && lower(tags.env) == "prod" && len(fields.n) != 0`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const goroutines, times = 4, 100
+	var wg sync.WaitGroup
+	for range goroutines {
+		wg.Go(func() {
+			b := batch()
+			for range times {
+				if c.Match(b, 0) || c.Match(b, 1) {
+					t.Error("a failed evaluation holds")
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := c.Errors(); got != 2*goroutines*times {
+		t.Errorf("%d errors", got)
 	}
 }
 
