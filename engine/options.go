@@ -156,7 +156,11 @@ func ParseRate(s string) (Rate, error) {
 // String returns the rate per second.
 func (r Rate) String() string {
 	if r.Bytes {
-		return Size(r.Amount).String() + "B/s"
+		size := Size(r.Amount).String()
+		if !strings.HasSuffix(size, "B") {
+			size += "B"
+		}
+		return size + "/s"
 	}
 	return strconv.FormatFloat(r.Amount, 'g', -1, 64) + "/s"
 }

@@ -11,6 +11,7 @@ import (
 func init() {
 	engine.RegisterOperator(engine.Info{
 		Type:    "route",
+		Ports:   []string{"*"},
 		Summary: "sends each point out of the port whose condition holds first",
 		Doc: `The routes are tried in the order in which they stand; each is a port, read as ` + "`router.<name>`" + `. A point for which none
 holds leaves by ` + "`router.unmatched`" + `; where nobody reads that port it fails, and on_error says what that means.`,

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -36,7 +37,7 @@ func (k *kafka) connect() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.client != nil {
-		return nil // Run again after Run
+		return errors.New("connecting to Kafka: the source has run before")
 	}
 	balancer, ok := balancers[k.config.Assignor]
 	if !ok {

@@ -593,6 +593,29 @@ func TestKafkaBrokerAway(t *testing.T) {
 	}
 }
 
+// TestKafkaRefusedEmit ends with the error of an emit that is none of the context's, and does not run again: the batch was not
+// accepted and nothing behind it may be committed.
+func TestKafkaRefusedEmit(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t, map[string]int32{"logs": 1})
+	produce(t, k, "logs", 0, numbered(10, "m")...)
+	r := newReader(t, k, oneStream("logs", "logging"))
+	refused := errors.New("refused")
+	emit := func(context.Context, *engine.Batch) error { return refused }
+	if err := r.source.Run(t.Context(), emit); !errors.Is(err, refused) || !engine.IsPermanent(err) {
+		t.Errorf("error %v", err)
+	}
+	if err := r.source.Run(t.Context(), emit); !engine.IsPermanent(err) {
+		t.Errorf("the second run: %v", err)
+	}
+	if err := r.source.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := k.Committed("g", "logs", 0); got != 0 {
+		t.Errorf("committed %d", got)
+	}
+}
+
 // TestKafkaBrokerRestart stops the broker under a source and starts it again on its data.
 func TestKafkaBrokerRestart(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,7 @@ import (
 
 func benchCommand(s streams) *cobra.Command {
 	c := &cobra.Command{Use: "bench", Short: "Measure what graphs cost"}
-	c.AddCommand(benchKafkaCommand(s), benchStandInCommand(s), benchFloorCommand())
+	c.AddCommand(benchKafkaCommand(s), benchStandInCommand(s), profiled(benchFloorCommand()))
 	return c
 }
 

@@ -98,10 +98,8 @@ func (b *builder) build() {
 	for _, n := range e.graph.Nodes {
 		b.construct(n)
 	}
-	if len(b.problems) == 0 {
-		b.problems = append(b.problems, e.graph.CheckPorts(b.names)...)
-	}
-	if len(b.problems) > 0 {
+	if b.problems = append(b.problems, e.graph.CheckPorts(b.names)...); len(b.problems) > 0 {
+		b.problems.Sort()
 		return
 	}
 	b.connect()
@@ -134,18 +132,8 @@ func nodeType(n *graph.Node) string {
 func (b *builder) construct(n *graph.Node) {
 	e := b.engine
 	if n.Kind == engine.OperatorNode {
-		b.names[n.ID] = []string{""}
 		b.chains[n] = b.steps(n.ID, n.Steps, b.outputs[n.ID])
-		for _, st := range n.Steps {
-			b.names[n.ID] = append(b.names[n.ID], st.Component.Ports...)
-		}
-		for _, st := range b.chains[n] {
-			if p, ok := anyOf(st).(engine.Ported); ok {
-				for _, port := range p.Ports() {
-					b.names[n.ID] = append(b.names[n.ID], port.Name)
-				}
-			}
-		}
+		b.names[n.ID] = b.operatorPorts(n)
 		return
 	}
 	env := e.env(n.ID, n.Component.Dials, b.outputs[n.ID].stats)
@@ -155,6 +143,7 @@ func (b *builder) construct(n *graph.Node) {
 	c, err := n.Component.Build(env, n.Config)
 	if err != nil {
 		b.problems = append(b.problems, n.Diagnose(err)...)
+		b.names[n.ID] = anyPort
 		return
 	}
 	b.built[n] = c
@@ -172,6 +161,35 @@ func (b *builder) construct(n *graph.Node) {
 	}
 }
 
+// anyPort stands for the outputs of a node that could not be built.
+var anyPort = []string{"", "*"}
+
+// operatorPorts returns the outputs of an operator: the main one and those of its steps. One whose last step
+// names its own ports, a router, has no main one; each of its routes is there to be read.
+func (b *builder) operatorPorts(n *graph.Node) []string {
+	if len(b.chains[n]) != len(n.Steps) {
+		return anyPort // one of them could not be built, which is reported
+	}
+	names := []string{""}
+	for i, st := range b.chains[n] {
+		p, ok := anyOf(st).(engine.Ported)
+		if !ok {
+			names = append(names, n.Steps[i].Component.Ports...)
+			continue
+		}
+		if i == len(n.Steps)-1 {
+			names = names[1:]
+		}
+		for _, port := range p.Ports() {
+			names = append(names, port.Name)
+			if port.Name != unmatchedPort && b.readers[n.ID+"."+port.Name] == 0 {
+				b.problems = append(b.problems, n.Steps[i].Diagnose(fmt.Errorf("nobody reads %s.%s", n.ID, port.Name))...)
+			}
+		}
+	}
+	return names
+}
+
 // steps builds operators that run one after the other.
 func (b *builder) steps(node string, specs []*graph.Step, out *outputs) []*step {
 	e := b.engine
@@ -185,7 +203,7 @@ func (b *builder) steps(node string, specs []*graph.Step, out *outputs) []*step 
 		if spec.When != "" {
 			cond, err := expr.Compile(spec.When)
 			if err != nil {
-				b.problems = append(b.problems, diag.Diagnostic{Pos: spec.WhenPos, Message: err.Error()})
+				b.problems = append(b.problems, spec.Diagnose(engine.FieldError("when", err))...)
 			}
 			st.when = cond
 		}
@@ -287,6 +305,9 @@ func (b *builder) portSteps(n *graph.Node, p engine.Port, c any) []*step {
 		})
 	}
 	var specs []*graph.Step
+	if p.Name == "" {
+		specs = append(specs, n.Steps...)
+	}
 	for _, s := range p.Steps.Specs {
 		specs = append(specs, s.(*graph.Step))
 	}

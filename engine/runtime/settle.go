@@ -28,6 +28,8 @@ const (
 const (
 	failedPort  = "failed"
 	droppedPort = "dropped"
+	// unmatchedPort of a router may be left unread: its points fail then.
+	unmatchedPort = "unmatched"
 )
 
 // A piece is points of a batch that leave it by another port than the main one.
