@@ -80,9 +80,11 @@ func (k *kafka) connect() error {
 		kgo.OnPartitionsRevoked(k.revoked),
 		kgo.OnPartitionsLost(k.lost),
 	}
-	if k.config.ClientID != "" {
-		opts = append(opts, kgo.ClientID(k.config.ClientID))
+	id := k.config.ClientID
+	if id == "" {
+		id = "engine-" + k.env.Graph + "-" + k.env.Node
 	}
+	opts = append(opts, kgo.ClientID(id))
 	if k.config.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(k.config.InstanceID))
 	}

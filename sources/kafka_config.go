@@ -17,7 +17,7 @@ import (
 type kafkaConfig struct {
 	Brokers         []string               `yaml:"brokers" required:"true" doc:"addresses of the first brokers to ask, host:port; the others are learnt from them"`
 	Group           string                 `yaml:"group" required:"true" doc:"consumer group that keeps the offsets and shares the partitions among its members"`
-	ClientID        string                 `yaml:"client_id" doc:"name of this client in the brokers' logs and quotas"`
+	ClientID        string                 `yaml:"client_id" doc:"name of this client in the brokers' logs and quotas; engine-, the graph's name and the node's id if nothing is said"`
 	InstanceID      string                 `yaml:"instance_id" doc:"static membership: a restart shorter than session_timeout under the same name causes no rebalance"`
 	Assignor        string                 `yaml:"assignor" enum:"cooperative_sticky,sticky,roundrobin,range" doc:"how partitions are shared; all members of a group need the same, DataKit's members know sticky, roundrobin and range"`
 	Start           string                 `yaml:"start" enum:"latest,earliest" doc:"where reading begins in a partition for which the group has no offset"`

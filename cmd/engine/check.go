@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"text/tabwriter"
@@ -39,7 +38,7 @@ func (f *graphFlags) validate(s streams, path string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := runtime.New(g, runtime.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: version}); err != nil {
+	if _, err := runtime.New(g, runtime.Options{Log: slog.New(slog.DiscardHandler), Version: version}); err != nil {
 		return badGraph(s, err, g.Source)
 	}
 	return nil

@@ -2,13 +2,17 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"dataflow/dsl/graph"
+	"dataflow/engine/diag"
+	"dataflow/engine/runtime"
 )
 
 // graphFlags are the flags of commands that read a graph.
@@ -48,11 +52,12 @@ func (f *graphFlags) load(s streams, path string) (*graph.Graph, error) {
 	}
 	g, err := graph.Load(path, o)
 	if err != nil {
-		var source func(string) []byte
-		if g != nil {
-			source = g.Source
+		var list diag.List
+		if g == nil || !errors.As(err, &list) {
+			return nil, badGraph(s, err, nil)
 		}
-		return nil, badGraph(s, err, source)
+		list = append(list, runtime.Check(g, runtime.Options{Log: slog.New(slog.DiscardHandler), Version: version})...)
+		return nil, badGraph(s, list.Sort(), g.Source)
 	}
 	return g, nil
 }

@@ -92,6 +92,9 @@ type Node struct {
 	// Hash is the hex SHA-256 of everything the node's behaviour depends on, its edges excepted: canonical
 	// options and the bytes of the files that they name.
 	Hash string
+	// Sound says that nothing was wrong with the node's own options: its components can be built even if the
+	// graph as a whole was refused, to find what else is wrong.
+	Sound bool
 
 	conf    *conf
 	options *value // of the component, as they were given
@@ -150,7 +153,7 @@ type Buffer struct {
 }
 
 // Load reads the graph in the file path. The error is a [diag.List]; the graph beside it is then good for
-// its Source only.
+// its Source and its sound nodes.
 func Load(path string, o Options) (*Graph, error) {
 	if o.ReadFile == nil {
 		o.ReadFile = os.ReadFile

@@ -113,7 +113,9 @@ func (l *loader) node(kind engine.NodeKind, id key, v *value) {
 	}
 	l.g.byID[n.ID] = n
 	l.g.Nodes = append(l.g.Nodes, n)
+	faults := len(l.list)
 	l.component(n, id, v)
+	n.Sound = len(l.list) == faults
 }
 
 // enabled reads the option of that name; what is not enabled is not looked at, it may want an environment

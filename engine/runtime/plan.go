@@ -36,6 +36,18 @@ type Engine struct {
 	waitClose []*inbox
 }
 
+func newEngine(g *graph.Graph, o Options) *Engine {
+	if o.DrainTimeout == 0 {
+		o.DrainTimeout = DefaultDrainTimeout
+	}
+	e := &Engine{
+		graph: g, options: o, log: newLogger(o.Log), stop: newStopper(), health: &health{}, active: new(atomic.Int64),
+		window: newWindow(int(g.Limits.InFlight)),
+	}
+	e.letters = newLetters(g, e.env("dead_letter", "dead_letter", nil), e.log)
+	return e
+}
+
 // A stageNode is a stage with what stands before and behind it.
 type stageNode struct {
 	inbox *inbox
@@ -51,20 +63,28 @@ type closer struct {
 // New builds all components of a graph and wires them. Nothing is opened or dialled. The error is a
 // diag.List with everything that is wrong.
 func New(g *graph.Graph, o Options) (*Engine, error) {
-	e := &Engine{
-		graph: g, options: o, log: newLogger(o.Log), stop: newStopper(), health: &health{}, active: new(atomic.Int64),
-		window: newWindow(int(g.Limits.InFlight)),
-	}
-	if e.options.DrainTimeout == 0 {
-		e.options.DrainTimeout = DefaultDrainTimeout
-	}
-	e.letters = newLetters(g, e.env("dead_letter", "dead_letter", nil), e.log)
-	b := &builder{engine: e, nodes: map[string]*graph.Node{}, outputs: map[string]*outputs{}, inboxes: map[string]*inbox{}, ports: map[string][]engine.Port{}, names: map[string][]string{}}
+	e := newEngine(g, o)
+	b := newBuilder(e)
 	b.build()
 	if len(b.problems) > 0 {
 		return nil, b.problems
 	}
 	return e, nil
+}
+
+// Check builds the components of the sound nodes of a graph that was refused, and returns what else is wrong
+// with them, so that a user sees everything at once.
+func Check(g *graph.Graph, o Options) diag.List {
+	e := newEngine(g, o)
+	b := newBuilder(e)
+	for _, n := range g.Nodes {
+		if !n.Sound {
+			continue
+		}
+		b.outputs[n.ID] = newOutputs(e.newStats(n.ID, nodeType(n)))
+		b.construct(n, false)
+	}
+	return b.problems
 }
 
 // A builder turns the nodes of a graph into stages.
@@ -81,9 +101,16 @@ type builder struct {
 	chains   map[*graph.Node][]*step
 }
 
+func newBuilder(e *Engine) *builder {
+	return &builder{
+		engine: e, nodes: map[string]*graph.Node{}, outputs: map[string]*outputs{}, inboxes: map[string]*inbox{},
+		ports: map[string][]engine.Port{}, names: map[string][]string{}, readers: map[string]int{},
+		built: map[*graph.Node]any{}, chains: map[*graph.Node][]*step{},
+	}
+}
+
 func (b *builder) build() {
 	e := b.engine
-	b.readers, b.built, b.chains = map[string]int{}, map[*graph.Node]any{}, map[*graph.Node][]*step{}
 	for _, n := range e.graph.Nodes {
 		b.nodes[n.ID] = n
 		for _, f := range n.From {
@@ -96,7 +123,7 @@ func (b *builder) build() {
 		}
 	}
 	for _, n := range e.graph.Nodes {
-		b.construct(n)
+		b.construct(n, true)
 	}
 	if b.problems = append(b.problems, e.graph.CheckPorts(b.names)...); len(b.problems) > 0 {
 		b.problems.Sort()
@@ -128,12 +155,14 @@ func nodeType(n *graph.Node) string {
 	return "steps"
 }
 
-// construct builds the components of a node and notes its ports.
-func (b *builder) construct(n *graph.Node) {
+// construct builds the components of a node and, if the graph as a whole is there, notes its ports.
+func (b *builder) construct(n *graph.Node, whole bool) {
 	e := b.engine
 	if n.Kind == engine.OperatorNode {
 		b.chains[n] = b.steps(n.ID, n.Steps, b.outputs[n.ID])
-		b.names[n.ID] = b.operatorPorts(n)
+		if whole {
+			b.names[n.ID] = b.operatorPorts(n)
+		}
 		return
 	}
 	env := e.env(n.ID, n.Component.Dials, b.outputs[n.ID].stats)

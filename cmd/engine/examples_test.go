@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"dataflow/engine"
+	"dataflow/engine/deadletter"
+)
+
+var commandOfExample = regexp.MustCompile(`(?m)^#   (?:cd (\S+) && )?engine (.*)$`)
+
+// TestExamples runs every example by the command in its heading and holds what it prints to expected.txt. What an
+// example leaves in the dead letters stands there too.
+func TestExamples(t *testing.T) {
+	folders, err := filepath.Glob(filepath.Join(root, "examples", "*", "graph.yaml"))
+	if err != nil || len(folders) < 4 {
+		t.Fatalf("%d examples, %v", len(folders), err)
+	}
+	for _, path := range folders {
+		name := filepath.Base(filepath.Dir(path))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			src, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := commandOfExample.FindSubmatch(src)
+			if m == nil {
+				t.Fatalf("%s does not say how it is run", path)
+			}
+			dir := workspace(t)
+			graph := filepath.Join(dir, "examples", name, "graph.yaml")
+			if r := inProcess("", "validate", graph); r.code != 0 {
+				t.Fatalf("validate: %d\n%s", r.code, r.stderr)
+			}
+			r := process(t, filepath.Join(dir, string(m[1])), nil, append(words(string(m[2])), "--log-level", "warn")...)
+			if r.code != 0 || r.stderr != "" {
+				t.Errorf("exit code %d\n%s", r.code, r.stderr)
+			}
+			got := steady(r.out) + deadLetters(t, filepath.Join(dir, "examples", name, "data", name, "dead_letters"))
+			file := filepath.Join(filepath.Dir(path), "expected.txt")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// deadLetters returns a line for each dead letter.
+func deadLetters(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	damage, err := deadletter.Read(engine.OS{}, filepath.ToSlash(dir), func(e deadletter.Entry) error {
+		fmt.Fprintf(&b, "dead letter of %s: %s: %q\n", e.Node, e.Error, e.Value)
+		return nil
+	})
+	if err != nil || damage != (deadletter.Damage{}) {
+		t.Errorf("reading dead letters: %+v, %v", damage, err)
+	}
+	return b.String()
+}
