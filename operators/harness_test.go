@@ -1,6 +1,7 @@
 package operators
 
 import (
+	"fmt"
 	"testing"
 
 	"dataflow/engine"
@@ -59,3 +60,8 @@ func messages(texts ...string) *engine.Batch {
 	}
 	return b
 }
+
+// errorScalar is a scalar that can say what is wrong with it.
+type errorScalar struct{ scalar }
+
+func (errorScalar) Errorf(format string, a ...any) error { return fmt.Errorf(format, a...) }

@@ -219,7 +219,9 @@ func (w *worker) stream(ctx context.Context, i int, b *engine.Batch) bool {
 
 func (w *worker) streamRun(ctx context.Context, i int, b *engine.Batch) bool {
 	st := w.steps[i]
-	err := w.guard(st, func() error { return st.streamer.Stream(ctx, b, w.emitFrom(i)) })
+	var emitted int64
+	n := int64(len(b.Points))
+	err := w.guard(st, func() error { return st.streamer.Stream(ctx, b, w.emitFrom(i, &emitted)) })
 	if ctx.Err() != nil {
 		return false
 	}
@@ -229,11 +231,16 @@ func (w *worker) streamRun(ctx context.Context, i int, b *engine.Batch) bool {
 			b.Fail(j, err)
 		}
 	}
-	if !batch.HasVerdicts(b) {
+	// Points without a verdict were emitted, or are held; those with one that pass go on from here.
+	keep := batch.Only(b)
+	if left := n - emitted - int64(len(keep.Points)); left < 0 {
+		st.stats.created.Add(-left)
+	} else if tickerOf(st) != nil {
+		st.stats.queued.Add(left)
+	}
+	if len(keep.Points) == 0 {
 		return true
 	}
-	// Points without a verdict were emitted; those with one that pass go on from here.
-	keep := batch.Only(b)
 	if !w.settle(ctx, st, keep) {
 		return false
 	}
@@ -244,13 +251,15 @@ func (w *worker) streamRun(ctx context.Context, i int, b *engine.Batch) bool {
 	return true
 }
 
-// emitFrom returns the emit of step i: what it gets goes through the steps behind it.
-func (w *worker) emitFrom(i int) engine.Emit {
+// emitFrom returns the emit of step i: what it gets goes through the steps behind it. Its points are added to
+// emitted.
+func (w *worker) emitFrom(i int, emitted *int64) engine.Emit {
 	st := w.steps[i]
 	return func(ctx context.Context, piece *engine.Batch) error {
 		if w.stop.hard() {
 			return context.Canceled
 		}
+		*emitted += int64(len(piece.Points))
 		st.stats.out.Add(int64(len(piece.Points)))
 		w.run(ctx, i+1, piece)
 		return nil

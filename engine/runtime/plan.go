@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/reugn/go-streams"
+
 	"dataflow/dsl/graph"
 	"dataflow/engine"
 	"dataflow/engine/diag"
@@ -34,6 +36,9 @@ type Engine struct {
 	commonMu  sync.Mutex
 	common    map[string]any
 	waitClose []*inbox
+	// between makes a flow that stands before every stage and batcher. Tests set it, to hold foreign flows to
+	// the acknowledgements.
+	between func() streams.Flow
 }
 
 func newEngine(g *graph.Graph, o Options) *Engine {

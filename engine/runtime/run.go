@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/reugn/go-streams"
+
 	"dataflow/engine/internal/batch"
 )
 
@@ -68,7 +70,7 @@ func (e *Engine) start(ctx context.Context, wg *sync.WaitGroup) {
 	for _, s := range e.stages {
 		wg.Go(func() { s.stage.run(ctx) })
 		wg.Go(s.inlet.run)
-		wg.Go(func() { s.inbox.Via(s.stage).To(s.inlet) })
+		wg.Go(func() { e.outlet(s.inbox).Via(s.stage).To(s.inlet) })
 	}
 	for _, s := range e.sinks {
 		b := newBatcher(s.batching, s.encoder != nil, e.window, e.stop, &s.held, &s.points)
@@ -77,8 +79,18 @@ func (e *Engine) start(ctx context.Context, wg *sync.WaitGroup) {
 			s.run(ctx)
 		})
 		wg.Go(b.run)
-		wg.Go(func() { s.inbox.Via(b).To(s) })
+		wg.Go(func() { e.outlet(s.inbox).Via(b).To(s) })
 	}
+}
+
+// outlet is what the stage behind an inbox reads.
+func (e *Engine) outlet(in *inbox) interface {
+	Via(streams.Flow) streams.Flow
+} {
+	if e.between == nil {
+		return in
+	}
+	return in.Via(e.between())
 }
 
 // await returns when there is a reason to stop.
@@ -141,8 +153,10 @@ func (e *Engine) drain(drained, hurry <-chan struct{}, discard func()) int {
 const hangTime = 5 * time.Second
 
 func (e *Engine) discardAll(drained <-chan struct{}, discard func(), code int) int {
-	e.stop.flag.Store(true)
+	// In this order: a component that is told to stop finds its ctx ended, so that its error is no failure of
+	// the points, which would be done with by on_error.
 	discard()
+	e.stop.flag.Store(true)
 	t := time.NewTimer(hangTime)
 	defer t.Stop()
 	select {

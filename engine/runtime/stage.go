@@ -75,7 +75,7 @@ func (s *stage) run(ctx context.Context) {
 	pprof.SetGoroutineLabels(ctx)
 	send := portName(s.port, func(b *engine.Batch) { s.out <- b })
 	desks := make([]*desk, s.workers)
-	var wg, ticks sync.WaitGroup
+	var wg sync.WaitGroup
 	for i := range desks {
 		d := &desk{queue: make(chan task, 2)}
 		desks[i] = d
@@ -91,11 +91,17 @@ func (s *stage) run(ctx context.Context) {
 			}
 		})
 	}
+	// What one ticker lets go at the end may be held by the next: each ends after the one before it.
 	drained := make(chan struct{})
+	ticked := drained
 	for i, st := range s.chain.steps {
 		if t := tickerOf(st); t != nil {
-			w := s.chain.newWorker(send)
-			ticks.Go(func() { w.tick(ctx, i, t, drained) })
+			w, before, after := s.chain.newWorker(send), ticked, make(chan struct{})
+			go func() {
+				w.tick(ctx, i, t, before)
+				close(after)
+			}()
+			ticked = after
 		}
 	}
 	seats := map[*engine.Origin]*seat{}
@@ -114,7 +120,7 @@ func (s *stage) run(ctx context.Context) {
 	}
 	wg.Wait()
 	close(drained)
-	ticks.Wait()
+	<-ticked
 	close(s.out)
 }
 
@@ -163,7 +169,13 @@ func (w *worker) tick(ctx context.Context, i int, t engine.Ticker, drained <-cha
 		if w.stop.hard() {
 			return
 		}
-		err := w.guard(st, func() error { return t.Tick(ctx, now, w.emitFrom(i)) })
+		var emitted int64
+		err := w.guard(st, func() error { return t.Tick(ctx, now, w.emitFrom(i, &emitted)) })
+		if st.streamer != nil {
+			st.stats.queued.Add(-emitted)
+		} else {
+			st.stats.created.Add(emitted) // what a processor keeps was counted as merged
+		}
 		if err != nil && ctx.Err() == nil {
 			w.log.repeat("tick:"+st.name, "tick failed", "node", st.name, "error", err)
 		}
@@ -174,6 +186,7 @@ func (w *worker) tick(ctx context.Context, i int, t engine.Ticker, drained <-cha
 			once(now)
 		case <-drained:
 			once(time.Now())
+			st.stats.settleQueue()
 			return
 		}
 	}

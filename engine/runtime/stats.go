@@ -76,6 +76,16 @@ func (s *stats) imbalance() int64 {
 		s.failed.total.Load() - s.merged.Load() - s.queued.Load()
 }
 
+// settleQueue clears the queue of a node that holds nothing any more: what went in and did not come out was
+// merged into its state, what came out and had not gone in was made of it. A batch that is still held shows as open.
+func (s *stats) settleQueue() {
+	if n := s.queued.Swap(0); n > 0 {
+		s.merged.Add(n)
+	} else {
+		s.created.Add(-n)
+	}
+}
+
 // latency is a histogram of seconds with powers of two from 1 ms up.
 type latency struct {
 	buckets [latencyBuckets]atomic.Int64

@@ -326,6 +326,12 @@ func (s *show) speed() error {
 	if err != nil {
 		return err
 	}
+	if err := s.profile(stand, graph, count); err != nil {
+		return err
+	}
+	if err := s.benchmarks(); err != nil {
+		return err
+	}
 	if want := int64(2 * turns * count); seen.Points != want || seen.Missing != 0 {
 		return fmt.Errorf("the jobs did not deliver what they should: %+v, want %d points", seen, want)
 	}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"dataflow/dsl/graph"
+)
+
+// TestReference holds the page of components to their declarations.
+func TestReference(t *testing.T) {
+	var want bytes.Buffer
+	if err := graph.Reference(&want); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "docs", "reference", "components.md")
+	if *update {
+		if err := os.WriteFile(path, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("%s is not what the components say; make update writes it anew", path)
+	}
+}
+
+// TestMetricsPage: every metric stands on its page with its labels and the sentence that Prometheus shows.
+func TestMetricsPage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "reference", "metrics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := os.ReadFile(filepath.Join(root, "engine", "admin", "metrics.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := regexp.MustCompile(`(?m)^\t\w+Desc +?= (?:desc\("|prometheus\.NewDesc\("engine_)(\w+)", "([^"]+)"(.*)\)$`).FindAllStringSubmatch(string(src), -1)
+	if len(declared) < 15 {
+		t.Fatalf("only %d metrics found", len(declared))
+	}
+	label := regexp.MustCompile(`"(\w+)"`)
+	for _, m := range declared {
+		row := ""
+		for _, line := range strings.Split(string(page), "\n") {
+			if strings.HasPrefix(line, "| `engine_"+m[1]+"` |") {
+				row = line
+			}
+		}
+		if !strings.Contains(row, m[2]) {
+			t.Errorf("the page lacks engine_%s: %s", m[1], m[2])
+		}
+		for _, l := range label.FindAllStringSubmatch(m[3], -1) {
+			if l[1] != "graph" && !strings.Contains(row, "`"+l[1]+"`") {
+				t.Errorf("the row of engine_%s lacks the label %s", m[1], l[1])
+			}
+		}
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `engine_(\\w+)`").FindAllStringSubmatch(string(page), -1) {
+		if !strings.Contains(string(src), `"`+m[1]+`"`) && !strings.Contains(string(src), `"engine_`+m[1]+`"`) && !strings.HasPrefix(m[1], "kafka_") {
+			t.Errorf("the page has engine_%s, which does not exist", m[1])
+		}
+	}
+}
