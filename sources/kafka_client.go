@@ -65,7 +65,6 @@ func (k *kafka) connect() error {
 		kgo.HeartbeatInterval(min(3*time.Second, k.config.SessionTimeout/3)),
 		kgo.RebalanceTimeout(k.config.RebalanceWait),
 		kgo.DisableAutoCommit(),
-		kgo.RequireStableFetchOffsets(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(isolation),
 		kgo.FetchMaxWait(fetchWait),

@@ -28,7 +28,6 @@ type interpolator struct {
 // variable is an entry of vars:, expanded when it is first used.
 type variable struct {
 	value    *value
-	given    bool // on the command line
 	expanded bool
 	busy     bool // being expanded: using it now is a circle
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -22,7 +21,6 @@ type show struct {
 	short  bool
 	only   string
 	failed int
-	root   string
 }
 
 func main() {
@@ -39,12 +37,7 @@ func run(short bool, only string) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	root, err := os.Getwd()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	s := &show{out: os.Stdout, short: short, only: only, root: root}
+	s := &show{out: os.Stdout, short: short, only: only}
 	if s.binary, err = harness.Binary(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -114,9 +107,4 @@ func cpuName() string {
 		}
 	}
 	return "unknown CPU"
-}
-
-// example returns the path of a file of the examples.
-func (s *show) example(parts ...string) string {
-	return filepath.Join(append([]string{s.root, "examples"}, parts...)...)
 }

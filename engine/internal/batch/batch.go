@@ -44,9 +44,7 @@ type Batch struct {
 	fields   []point.Field // what is left of the arena's fields
 	perPoint int
 	verdicts []Verdict
-	sum      uint64 // of the points when they were shared, checked with -tags invariants
-	whole    []point.Point
-	shared   bool
+	sharing  sharing // what -tags invariants knows of a shared batch
 }
 
 // Reserve returns an empty batch with room for the given number of points and of fields per point, from a
@@ -117,10 +115,10 @@ func Merge(bs ...*Batch) *Batch {
 			out.Origin = nil
 		}
 		out.Read = min(out.Read, b.Read)
-		b.unshare()
+		b.sharing.check(b)
 		b.node = nil
 	}
-	track(n)
+	n.trace.start(n)
 	return out
 }
 
@@ -157,7 +155,7 @@ func (b *Batch) Clone() *Batch {
 			}
 		}
 	}
-	track(n)
+	n.trace.start(n)
 	return c
 }
 
@@ -167,8 +165,8 @@ const spareFields = 4
 // Share returns a batch with the same points, read only, and one more reference. From then on b is read only too.
 func (b *Batch) Share() *Batch {
 	b.node.refs.Add(1)
-	b.share()
+	b.sharing.begin(b)
 	c := &Batch{Points: b.Points[:len(b.Points):len(b.Points)], Origin: b.Origin, Records: b.Records, Port: b.Port, Read: b.Read, node: b.node}
-	c.share()
+	c.sharing.begin(c)
 	return c
 }

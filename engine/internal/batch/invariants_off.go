@@ -3,14 +3,17 @@
 package batch
 
 // Without -tags invariants the checks cost nothing.
-type trace struct{}
+type (
+	trace   struct{}
+	sharing struct{}
+)
 
-func track(*node)        {}
-func untrack(*node)      {}
+func (trace) start(*node)    {}
+func (trace) end(*node)      {}
+func (sharing) begin(*Batch) {}
+func (sharing) check(*Batch) {}
+
 func poison(*arena) bool { return false }
-
-func (b *Batch) share()   {}
-func (b *Batch) unshare() {}
 
 // Live returns the batches that were emitted and are not done, with the stacks that made them. It knows them
 // with -tags invariants only.

@@ -13,6 +13,13 @@ import (
 
 type trace struct{ stack string }
 
+// sharing is the points of a batch when they were shared, and their hash.
+type sharing struct {
+	shared bool
+	whole  []point.Point
+	sum    uint64
+}
+
 // Invariants reports whether the checks are compiled in.
 const Invariants = true
 
@@ -21,14 +28,14 @@ var live = struct {
 	nodes map[*node]struct{}
 }{nodes: map[*node]struct{}{}}
 
-func track(n *node) {
-	n.trace.stack = string(debug.Stack())
+func (t *trace) start(n *node) {
+	t.stack = string(debug.Stack())
 	live.Lock()
 	live.nodes[n] = struct{}{}
 	live.Unlock()
 }
 
-func untrack(n *node) {
+func (t *trace) end(n *node) {
 	live.Lock()
 	delete(live.nodes, n)
 	live.Unlock()
@@ -59,11 +66,11 @@ func poison(a *arena) bool {
 
 var seed = maphash.MakeSeed()
 
-func (b *Batch) hash() uint64 {
+func (s *sharing) hash() uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
-	for i := range b.whole {
-		p := &b.whole[i]
+	for i := range s.whole {
+		p := &s.whole[i]
 		fmt.Fprintf(&h, "%q %d %d %d;", p.Name, p.Time, p.Category, p.Record)
 		for _, f := range p.Fields {
 			fmt.Fprintf(&h, "%q %v %v %d %q;", f.Key, f.Tag, f.Value.Kind(), f.Value.Int(), f.Value.Raw())
@@ -72,17 +79,17 @@ func (b *Batch) hash() uint64 {
 	return h.Sum64()
 }
 
-func (b *Batch) share() {
-	if !b.shared {
-		b.shared, b.whole = true, b.Points
-		b.sum = b.hash()
+func (s *sharing) begin(b *Batch) {
+	if !s.shared {
+		s.shared, s.whole = true, b.Points
+		s.sum = s.hash()
 	}
 }
 
-// unshare checks that nobody wrote to the points of a shared batch. It looks at those that were shared: a
-// sink may replace the slice by what is undelivered.
-func (b *Batch) unshare() {
-	if b.shared && b.hash() != b.sum {
+// check panics if somebody wrote to the points of a shared batch. It looks at those that were shared: a sink may
+// replace the slice by what is undelivered.
+func (s *sharing) check(*Batch) {
+	if s.shared && s.hash() != s.sum {
 		panic("batch: a shared batch was written to")
 	}
 }

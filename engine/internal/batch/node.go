@@ -24,7 +24,7 @@ type node struct {
 // bytes back when it is done.
 func Accept(b *Batch, release func(bytes int)) {
 	b.node.release = release
-	track(b.node)
+	b.node.trace.start(b.node)
 }
 
 // Roots returns how many source batches b stands for.
@@ -40,7 +40,7 @@ func Done(b *Batch) {
 	if n == nil {
 		panic("batch: done twice, or done after merge")
 	}
-	b.unshare()
+	b.sharing.check(b)
 	b.node, b.Points, b.Records = nil, nil, nil
 	n.done()
 }
@@ -52,7 +52,7 @@ func (n *node) done() {
 	case refs < 0:
 		panic("batch: more dones than references")
 	}
-	untrack(n)
+	n.trace.end(n)
 	n.arena.recycle()
 	n.arena = nil
 	if n.ack != nil {

@@ -1,5 +1,14 @@
 package batch
 
+import (
+	"errors"
+
+	"dataflow/engine/point"
+)
+
+// errNoReason stands for the error of a component that fails a point without one.
+var errNoReason = errors.New("failed without an error")
+
 // VerdictKind says what is to become of a point that does not simply go on.
 type VerdictKind uint8
 
@@ -21,6 +30,9 @@ type Verdict struct {
 // Fail sends point i to .failed, or where the node's on_error says. I indexes b.Points as it is when the
 // call to the component returns. Each point is counted once: of several verdicts the first holds.
 func (b *Batch) Fail(i int, err error) {
+	if err == nil {
+		err = errNoReason
+	}
 	b.verdicts = append(b.verdicts, Verdict{Index: int32(i), Kind: Failed, Err: err})
 }
 
@@ -43,6 +55,26 @@ func Verdicts(b *Batch) []Verdict {
 
 // HasVerdicts reports whether b carries verdicts.
 func HasVerdicts(b *Batch) bool { return len(b.verdicts) > 0 }
+
+// Rest returns the points of b that have no verdict: b.Points itself if none has one, else a copy.
+func Rest(b *Batch) []point.Point {
+	if len(b.verdicts) == 0 {
+		return b.Points
+	}
+	marked := make([]bool, len(b.Points))
+	for _, v := range b.verdicts {
+		if i := int(v.Index); i >= 0 && i < len(marked) {
+			marked[i] = true
+		}
+	}
+	var out []point.Point
+	for i := range b.Points {
+		if !marked[i] {
+			out = append(out, b.Points[i])
+		}
+	}
+	return out
+}
 
 // Only returns a view of the points of b that have a verdict, with these verdicts. It has no reference of its
 // own: Split b to send it on.
