@@ -27,6 +27,7 @@ func init() {
 	engine.RegisterSource(engine.Info{
 		Type:    "file",
 		Summary: "reads files once, line by line, and ends",
+		Rereads: true,
 		Doc: `A line becomes a point whose field ` + "`message`" + ` is the text, without the line's end. With ` + "`decode: json`" + ` the keys of the object are
 the fields; with ` + "`decode: points`" + ` the line is a point of line protocol or of JSON. A line of more than 4 MiB fails, with its beginning as message.`,
 		Examples: []engine.Example{

@@ -163,6 +163,12 @@ func (k *kafka) Close(ctx context.Context) error {
 	return err
 }
 
+// Decodes reports whether the batches of a port need [kafka.Decode]: text and raw messages are points already.
+func (k *kafka) Decodes(port string) bool {
+	st := k.byStream[port]
+	return st != nil && (st.decode == decodeJSON || st.decode == decodePoints)
+}
+
 // Lag calls each with the records of every assigned partition that are not done, by the last high watermark
 // that a fetch brought.
 func (k *kafka) Lag(each func(topic string, partition int32, records int64)) {

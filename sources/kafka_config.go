@@ -29,14 +29,12 @@ type kafkaConfig struct {
 	RecordTime      string                 `yaml:"record_time" enum:"now,record" doc:"time of the points: of reading, or the message's own"`
 	Streams         map[string]kafkaStream `yaml:"streams" doc:"outputs with topics of their own, by name"`
 
-	Topics       []string          `yaml:"topics" doc:"topics of the main output, where there are no streams"`
-	Category     string            `yaml:"category" enum:"metric,network,keyevent,object,custom_object,logging,tracing,rum,security,profiling,dialtesting" doc:"category of the points of the main output"`
-	Decode       string            `yaml:"decode" enum:"text,json,points,raw" doc:"what the messages of the main output are: text, a JSON object or an array of them, DataKit points, or bytes that stay as they are"`
-	Namespace    string            `yaml:"namespace" doc:"put before the names of the topics, with a hyphen"`
-	Workers      int               `yaml:"workers" doc:"goroutines that decode and process the main output"`
-	StorageIndex string            `yaml:"storage_index" doc:"index that stores the points, logging only"`
-	Tags         map[string]string `yaml:"tags" doc:"tags added to every point of the main output that has none of that name"`
-	Steps        engine.Steps      `yaml:"steps" doc:"operators that run as part of the source on the main output"`
+	Topics       []string `yaml:"topics" doc:"topics of the main output, where there are no streams"`
+	Category     string   `yaml:"category" enum:"metric,network,keyevent,object,custom_object,logging,tracing,rum,security,profiling,dialtesting" doc:"category of the points of the main output"`
+	Decode       string   `yaml:"decode" enum:"text,json,points,raw" doc:"what the messages of the main output are: text, a JSON object or an array of them, DataKit points, or bytes that stay as they are"`
+	Namespace    string   `yaml:"namespace" doc:"put before the names of the topics, with a hyphen"`
+	Workers      int      `yaml:"workers" doc:"goroutines that decode and process the main output"`
+	StorageIndex string   `yaml:"storage_index" doc:"index that stores the points, logging only"`
 }
 
 // kafkaStream is an output of a kafka source.
@@ -62,7 +60,7 @@ With ` + "`decode: json`" + ` the keys of the object stand in place of the messa
 
 An offset is committed when everything up to it is done: delivered, stored, or dropped by a policy. After a
 crash what was not done is read again.`,
-		Dials: "kafka",
+		Dials: "kafka", Rereads: true,
 		Examples: []engine.Example{
 			{Title: "One topic of logs", Graph: "type: kafka\nbrokers: [\"localhost:9092\"]\ngroup: engine\ntopics: [app-log]\ncategory: logging\n"},
 			{Title: "Streams", Graph: "type: kafka\nbrokers: [\"localhost:9092\"]\ngroup: engine\nstart: earliest\nstreams:\n  logs: {topics: [app-log], category: logging}\n  metrics: {topics: [app-metric], category: metric, decode: json}\n"},
@@ -104,7 +102,7 @@ func (c *kafkaConfig) streams() ([]*stream, error) {
 		if len(c.Topics) == 0 {
 			return nil, engine.FieldError("topics", errors.New("there are neither topics nor streams"))
 		}
-		main := kafkaStream{c.Topics, c.Category, c.Decode, c.Namespace, c.Workers, c.StorageIndex, c.Tags, c.Steps}
+		main := kafkaStream{c.Topics, c.Category, c.Decode, c.Namespace, c.Workers, c.StorageIndex, nil, engine.Steps{}}
 		st, err := newStream("", "", main, c.RecordTime == "record")
 		return []*stream{st}, err
 	}

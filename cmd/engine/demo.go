@@ -5,8 +5,10 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,10 +69,10 @@ func (f *runFlags) demo(s streams, path string, rate float64, count int) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	seed := uint64(1)
-	for topic, category := range topicsOf(g) {
-		p := embedded.Producers()[map[string]string{"logging": "logs", "rum": "rum", "metric": "metrics"}[category]]
-		seed++
+	topics := topicsOf(g)
+	for i, topic := range slices.Sorted(maps.Keys(topics)) {
+		p := embedded.Producers()[map[string]string{"logging": "logs", "rum": "rum", "metric": "metrics"}[topics[topic]]]
+		seed := uint64(i + 1) // the same messages in every run
 		wg.Go(func() {
 			if _, err := stand.kafka.Feed(ctx, topic, p, rate, count, seed); err != nil {
 				log.Warn("producing", "topic", topic, "error", err)

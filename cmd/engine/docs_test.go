@@ -171,3 +171,68 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+// TestDifferencesPage: every test that is named to pin a difference is there.
+func TestDifferencesPage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "reference", "differences.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`([\\w/]+)` `(Test\\w+)(?:/(\\w+))?`").FindAllStringSubmatch(string(page), -1)
+	if len(named) < 30 {
+		t.Fatalf("only %d tests are named", len(named))
+	}
+	for _, m := range named {
+		folder := filepath.Join(root, filepath.FromSlash(m[1]))
+		tests, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all strings.Builder
+		for _, path := range tests {
+			src, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(src)
+		}
+		if !strings.Contains(all.String(), "func "+m[2]+"(") || !strings.Contains(all.String(), `"`+m[3]) {
+			t.Errorf("%s has no test %s", m[1], m[2]+"/"+m[3])
+		}
+	}
+}
+
+// TestDependencyTable: the table of ARCHITECTURE.md is that of layout_test.go.
+func TestDependencyTable(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := os.ReadFile(filepath.Join(root, "layout_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(page), "\n"); n >= 300 {
+		t.Errorf("ARCHITECTURE.md has %d lines", n)
+	}
+	quoted := regexp.MustCompile(`"([^"]+)"`)
+	cell := func(list string) string {
+		var out []string
+		for _, m := range quoted.FindAllStringSubmatch(list, -1) {
+			out = append(out, "`"+strings.TrimPrefix(m[1], "github.com/")+"`")
+		}
+		if out == nil {
+			return "-"
+		}
+		return strings.Join(out, ", ")
+	}
+	rows := regexp.MustCompile(`(?m)^\t\{("[^"]+"), (nil|\[\]string\{[^}]*\}), (nil|\[\]string\{[^}]*\})\},$`).FindAllStringSubmatch(string(src), -1)
+	if len(rows) < 20 {
+		t.Fatalf("only %d rows found", len(rows))
+	}
+	for _, m := range rows {
+		if row := "| " + cell(m[1]) + " | " + cell(m[2]) + " | " + cell(m[3]) + " |\n"; !strings.Contains(string(page), row) {
+			t.Errorf("ARCHITECTURE.md lacks\n%s", row)
+		}
+	}
+}

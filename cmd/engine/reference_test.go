@@ -69,3 +69,34 @@ func TestMetricsPage(t *testing.T) {
 		}
 	}
 }
+
+// TestCountersPage: the counters of components stand on the page, too.
+func TestCountersPage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "reference", "metrics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter := regexp.MustCompile(`\.Counter\("(\w+)"`)
+	found := 0
+	for _, folder := range []string{"sources", "operators", "sinks"} {
+		sources, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range sources {
+			src, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range counter.FindAllStringSubmatch(string(src), -1) {
+				found++
+				if !strings.HasSuffix(path, "_test.go") && !strings.Contains(string(page), "`"+m[1]+"`") {
+					t.Errorf("the page lacks the counter %s of %s", m[1], filepath.Base(path))
+				}
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d counters found", found)
+	}
+}

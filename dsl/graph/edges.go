@@ -126,11 +126,12 @@ func portError(up *Node, e Edge, ports []string) (d diag.Diagnostic, bad bool) {
 	if ports == nil || slices.Contains(ports, e.Port) || e.Port != "" && slices.Contains(ports, "*") {
 		return d, false
 	}
-	if up.Kind == engine.OperatorNode && (e.Port == "failed" || e.Port == "dropped") {
+	// Sources have them too: of what they cannot decode and of their steps.
+	if up.Kind != engine.SinkNode && (e.Port == "failed" || e.Port == "dropped") {
 		return d, false
 	}
 	known := slices.Clone(ports)
-	if up.Kind == engine.OperatorNode {
+	if up.Kind != engine.SinkNode {
 		known = append(known, "failed", "dropped")
 	}
 	var outputs []string
@@ -172,7 +173,7 @@ func (l *loader) unread(n *Node, read map[string]bool) {
 	}
 	for p := range read {
 		// One that routes may send everything to its ports; a source may have no main output.
-		if n.Kind == engine.SourceNode || len(ports) > 1 && p != "failed" && p != "dropped" {
+		if p != "failed" && p != "dropped" && (n.Kind == engine.SourceNode || len(ports) > 1) {
 			return
 		}
 	}

@@ -46,15 +46,15 @@ type batcher struct {
 	window *window
 	stop   *stopper
 	held   *atomic.Int64 // source batches in the batcher and its sender
-	points *atomic.Int64 // points in both
+	stats  *stats
 
 	in, out chan any // of *engine.Batch, of *group
 	pending map[point.Category]*group
 }
 
-func newBatcher(limits engine.Batching, lanes bool, w *window, stop *stopper, held, points *atomic.Int64) *batcher {
+func newBatcher(limits engine.Batching, lanes bool, w *window, stop *stopper, held *atomic.Int64, stats *stats) *batcher {
 	return &batcher{
-		limits: limits, lanes: lanes, window: w, stop: stop, held: held, points: points,
+		limits: limits, lanes: lanes, window: w, stop: stop, held: held, stats: stats,
 		in: make(chan any), out: make(chan any), pending: map[point.Category]*group{},
 	}
 }
@@ -116,7 +116,8 @@ func (t *batcher) run() {
 
 // add puts a batch in the group of its lane. One that holds several categories is split into runs.
 func (t *batcher) add(b *engine.Batch) {
-	t.points.Add(int64(len(b.Points)))
+	t.stats.in.Add(int64(len(b.Points)))
+	t.stats.queued.Add(int64(len(b.Points)))
 	if !t.lanes {
 		t.append(0, b)
 		return

@@ -232,13 +232,18 @@ func (w *worker) streamRun(ctx context.Context, i int, b *engine.Batch) bool {
 		}
 	}
 	// Points without a verdict were emitted, or are held; those with one that pass go on from here.
-	keep := batch.Only(b)
-	if left := n - emitted - int64(len(keep.Points)); left < 0 {
+	var keep *engine.Batch
+	left := n - emitted
+	if batch.HasVerdicts(b) {
+		keep = batch.Only(b)
+		left -= int64(len(keep.Points))
+	}
+	if left < 0 {
 		st.stats.created.Add(-left)
 	} else if tickerOf(st) != nil {
 		st.stats.queued.Add(left)
 	}
-	if len(keep.Points) == 0 {
+	if keep == nil {
 		return true
 	}
 	if !w.settle(ctx, st, keep) {

@@ -32,7 +32,6 @@ type laneHealth struct {
 	failures int // in a row, 0 is healthy
 	since    time.Time
 	until    time.Time // no attempt before
-	err      error
 }
 
 func newLane(s *sinkNode, name string, concurrency int) *lane {
@@ -68,7 +67,7 @@ func (l *lane) take() *group {
 	}
 	g := l.queue[0]
 	n := 1
-	for n < len(l.queue) && g.points+l.queue[n].points <= l.sink.batching.MaxPoints {
+	for n < len(l.queue) && l.fits(g, l.queue[n]) {
 		x := l.queue[n]
 		g.bs = append(g.bs, x.bs...)
 		g.points += x.points
@@ -78,6 +77,12 @@ func (l *lane) take() *group {
 	}
 	l.queue = slices.Delete(l.queue, 0, n)
 	return g
+}
+
+// fits reports whether two groups may leave as one.
+func (l *lane) fits(a, b *group) bool {
+	most := l.sink.batching
+	return a.points+b.points <= most.MaxPoints && (most.MaxBytes == 0 || a.bytes+b.bytes <= int(most.MaxBytes))
 }
 
 // ticket puts a body in line.
@@ -105,24 +110,24 @@ func (l *lane) broadcast() {
 }
 
 // await blocks until the body may be sent: at once on a healthy lane; on a failing one when it is the oldest
-// and the back-off has passed.
-func (l *lane) await(ctx context.Context, ticket uint64) error {
+// and the back-off has passed. It returns how many failures in a row there were before this attempt.
+func (l *lane) await(ctx context.Context, ticket uint64) (round int, err error) {
 	for {
 		l.mu.Lock()
 		h, changed := l.health, l.changed
 		first := l.tickets[0] == ticket
 		l.mu.Unlock()
 		if h.failures == 0 {
-			return ctx.Err()
+			return 0, ctx.Err()
 		}
 		wait := time.Duration(-1) // until somebody changes something
 		if first {
 			if wait = time.Until(h.until); wait <= 0 {
-				return ctx.Err()
+				return h.failures, ctx.Err()
 			}
 		}
 		if err := pause(ctx, changed, wait); err != nil {
-			return err
+			return 0, err
 		}
 	}
 }
@@ -143,18 +148,24 @@ func pause(ctx context.Context, changed <-chan struct{}, d time.Duration) error 
 	return ctx.Err()
 }
 
-// failed notes a failed attempt and returns how long the lane has been failing.
-func (l *lane) failed(err *engine.SendError) time.Duration {
+// failed notes a failed attempt of the given round and returns how long the lane has been failing. Bodies that
+// were on their way together and fail are one failure, or the back-off would jump.
+func (l *lane) failed(round int, err *engine.SendError) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	if l.health.failures == 0 {
 		l.health.since = now
 	}
-	l.health.failures++
-	l.health.err = err
-	l.health.until = now.Add(backoff(l.sink.retry, l.health.failures, err.After))
+	switch {
+	case round >= l.health.failures:
+		l.health.failures++
+		l.health.until = now.Add(backoff(l.sink.retry, l.health.failures, err.After))
+	case now.Add(err.After).After(l.health.until):
+		l.health.until = now.Add(err.After)
+	}
 	l.broadcast()
+	l.sink.note(l, err)
 	return now.Sub(l.health.since)
 }
 
@@ -164,6 +175,7 @@ func (l *lane) recovered() {
 	if l.health.failures > 0 {
 		l.health = laneHealth{}
 		l.broadcast()
+		l.sink.note(l, nil)
 	}
 	l.mu.Unlock()
 }
@@ -181,6 +193,6 @@ func backoff(r retry, failures int, after time.Duration) time.Duration {
 	if ceiling <= 0 {
 		return 0
 	}
-	// Half the ceiling is kept as a floor of nothing less than a moment: a jitter of zero would be a busy loop.
+	// A jitter of nothing at all would be a busy loop.
 	return max(time.Duration(rand.Int64N(int64(ceiling)+1)), min(ceiling, 10*time.Millisecond))
 }

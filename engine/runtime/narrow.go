@@ -79,7 +79,7 @@ func (s *sinkNode) sendHalf(ctx context.Context, l *lane, ticket uint64, id stri
 		if i > 0 {
 			p.body.ID = fmt.Sprintf("%s.%d", id, i)
 		}
-		if !s.deliver(ctx, l, ticket, p.body, pick(ps, p.refs)) {
+		if !s.deliver(ctx, l, ticket, p.body, p.parts) {
 			return false
 		}
 	}

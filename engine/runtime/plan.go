@@ -328,7 +328,7 @@ func (b *builder) portSteps(n *graph.Node, p engine.Port, c any) []*step {
 	var steps []*step
 	if d, ok := c.(engine.Decoder); ok && needsDecoding(c, p.Name) {
 		steps = append(steps, &step{
-			name: name, processor: decoding{d}, onError: onErrorDeadLetter,
+			name: name, processor: decoding{d, p.Name}, onError: onErrorDeadLetter,
 			stats: e.newStats(name+"/decode", "decode"), outputs: out,
 		})
 	}
@@ -403,7 +403,7 @@ func (b *builder) sink(n *graph.Node) {
 		s.batching.MaxPoints = 1
 	}
 	bound := int64(4 * s.batching.MaxPoints)
-	s.inbox.full = func() bool { return s.points.Load() > bound }
+	s.inbox.full = func() bool { return s.stats.queued.Load() > bound }
 	e.waitClose = append(e.waitClose, s.inbox)
 	out.writers.Add(1)
 	e.sinks = append(e.sinks, s)

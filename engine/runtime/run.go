@@ -73,7 +73,7 @@ func (e *Engine) start(ctx context.Context, wg *sync.WaitGroup) {
 		wg.Go(func() { e.outlet(s.inbox).Via(s.stage).To(s.inlet) })
 	}
 	for _, s := range e.sinks {
-		b := newBatcher(s.batching, s.encoder != nil, e.window, e.stop, &s.held, &s.points)
+		b := newBatcher(s.batching, s.encoder != nil, e.window, e.stop, &s.held, s.stats)
 		wg.Go(func() {
 			pprof.SetGoroutineLabels(pprof.WithLabels(ctx, pprof.Labels("node", s.id)))
 			s.run(ctx)
@@ -204,6 +204,9 @@ func (e *Engine) result(code int) Result {
 func (e *Engine) Balanced() error {
 	var errs []error
 	for _, s := range e.stats {
+		if n := s.queued.Load(); n != 0 {
+			errs = append(errs, fmt.Errorf("%s still holds %d points", s.node, n))
+		}
 		if n := s.imbalance(); n != 0 {
 			errs = append(errs, fmt.Errorf("the ledger of %s is off by %d points: %+v", s.node, n, s.read()))
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,11 +39,15 @@ type sinkNode struct {
 	log     logger
 	health  func(error)
 	now     func() time.Time
+	panics  panicMeter
 
-	held, points atomic.Int64
-	in           chan any // of *group
-	done         chan struct{}
-	lanes        map[point.Category]*lane
+	failingMu sync.Mutex
+	failing   map[*lane]error
+
+	held  atomic.Int64 // source batches in the batcher and here
+	in    chan any     // of *group
+	done  chan struct{}
+	lanes map[point.Category]*lane
 }
 
 // In is the sink's inlet; its elements are *group.
@@ -80,7 +83,6 @@ func (s *sinkNode) run(ctx context.Context) {
 // send delivers a group, whatever it takes, and says done. It returns without that only at a hard stop.
 func (s *sinkNode) send(ctx context.Context, l *lane, g *group) {
 	start := time.Now()
-	s.stats.in.Add(int64(g.points))
 	var ok bool
 	if s.writer != nil {
 		ok = s.writeAll(ctx, l, g)
@@ -88,7 +90,7 @@ func (s *sinkNode) send(ctx context.Context, l *lane, g *group) {
 		ok = s.sendAll(ctx, l, g)
 	}
 	s.stats.busy.Add(int64(time.Since(start)))
-	s.points.Add(int64(-g.points))
+	s.stats.queued.Add(int64(-g.points))
 	if ok {
 		now := s.now().UnixNano()
 		for _, b := range g.bs {
@@ -116,63 +118,86 @@ func (s *sinkNode) writeAll(ctx context.Context, l *lane, g *group) bool {
 
 func (s *sinkNode) write(ctx context.Context, l *lane, ticket uint64, b *engine.Batch) bool {
 	for {
-		if l.await(ctx, ticket) != nil {
+		round, err := l.await(ctx, ticket)
+		if err != nil {
 			return false
 		}
 		before := len(b.Points)
-		err := s.attempt(ctx, func(ctx context.Context) error { return s.writer.Write(ctx, b) })
-		if err == nil {
-			s.stats.out.Add(int64(before))
-			s.healed(l)
-			return s.settle(ctx, b, b)
-		}
-		if ctx.Err() != nil {
+		err = s.attempt(ctx, func(ctx context.Context) error { return s.writer.Write(ctx, b) })
+		if err != nil && ctx.Err() != nil {
 			return false
 		}
-		s.stats.out.Add(int64(before - len(b.Points)))
+		rest := batch.Rest(b)
+		judged := len(b.Points) - len(rest)
+		if err == nil {
+			rest = nil
+		}
+		s.stats.out.Add(int64(before - judged - len(rest)))
+		if !s.settle(ctx, b, b) {
+			return false
+		}
+		b.Points = rest
+		if err == nil {
+			l.recovered()
+			return true
+		}
 		failure := asSendError(err)
-		if engine.IsPermanent(err) || failure.Class == engine.BadData || failure.Class == engine.TooLarge || s.gaveUp(l, failure) {
-			return s.bury(ctx, b, b.Points, err)
+		switch {
+		case engine.IsPermanent(err) || failure.Class == engine.BadData || failure.Class == engine.TooLarge:
+			l.recovered()
+			return s.bury(ctx, b, rest, err)
+		case s.gaveUp(l, round, failure):
+			return s.bury(ctx, b, rest, fmt.Errorf("giving up: %w", err))
+		case len(rest) == 0:
+			return true
 		}
 	}
 }
 
 // A parcel is a body with the points that it holds.
 type parcel struct {
-	body engine.Body
-	refs []engine.PointRef
+	body  engine.Body
+	parts []part
 }
 
-// encode packs the parts into bodies and carries out the verdicts of the encoding. It reports false when the
-// group must be forgotten.
+// encode packs the parts into bodies and carries out the verdicts of the encoding. What fails as a whole is
+// halved until the guilty points stand alone: encoding touches nobody but us. It reports false when the group must be
+// forgotten.
 func (s *sinkNode) encode(ctx context.Context, ps []part) ([]parcel, bool) {
 	views := make([]*engine.Batch, len(ps))
 	for i, p := range ps {
-		views[i] = &engine.Batch{Points: p.points}
+		views[i] = &engine.Batch{Points: p.points, Origin: p.from.Origin, Records: p.from.Records, Read: p.from.Read}
 	}
 	var parcels []parcel
 	err := s.attempt(ctx, func(context.Context) error {
 		return s.encoder.Encode(views, func(body engine.Body, refs []engine.PointRef) error {
-			parcels = append(parcels, parcel{body, slices.Clone(refs)})
+			parcels = append(parcels, parcel{body, pick(ps, refs)})
 			return nil
 		})
 	})
-	for i, p := range ps {
-		var ok bool
-		if err != nil {
-			// Encoding touches nobody but us: this is a bug, and which points are at fault is unknown.
-			ok = s.bury(ctx, p.from, p.points, fmt.Errorf("encoding: %w", err))
-		} else {
-			ok = s.settle(ctx, views[i], p.from)
+	if err == nil {
+		for i, p := range ps {
+			if !s.settle(ctx, views[i], p.from) {
+				return nil, false
+			}
 		}
+		return parcels, true
+	}
+	if count(ps) > 1 {
+		a, b := halve(ps)
+		first, ok := s.encode(ctx, a)
 		if !ok {
 			return nil, false
 		}
+		second, ok := s.encode(ctx, b)
+		return append(first, second...), ok
 	}
-	if err != nil {
-		return nil, true
+	for _, p := range ps {
+		if !s.bury(ctx, p.from, p.points, fmt.Errorf("encoding: %w", err)) {
+			return nil, false
+		}
 	}
-	return parcels, true
+	return nil, true
 }
 
 // sendAll encodes a group and sends its bodies in order.
@@ -187,7 +212,7 @@ func (s *sinkNode) sendAll(ctx context.Context, l *lane, g *group) bool {
 	}
 	for _, p := range parcels {
 		ticket := l.ticket()
-		ok := s.deliver(ctx, l, ticket, p.body, pick(ps, p.refs))
+		ok := s.deliver(ctx, l, ticket, p.body, p.parts)
 		l.leave(ticket)
 		if !ok {
 			return false
@@ -199,13 +224,14 @@ func (s *sinkNode) sendAll(ctx context.Context, l *lane, g *group) bool {
 // deliver sends one body until the destination has it, or its guilty points are in the dead letters.
 func (s *sinkNode) deliver(ctx context.Context, l *lane, ticket uint64, body engine.Body, ps []part) bool {
 	for {
-		if l.await(ctx, ticket) != nil {
+		round, err := l.await(ctx, ticket)
+		if err != nil {
 			return false
 		}
-		err := s.attempt(ctx, func(ctx context.Context) error { return s.encoder.Send(ctx, body) })
+		err = s.attempt(ctx, func(ctx context.Context) error { return s.encoder.Send(ctx, body) })
 		if err == nil {
-			s.stats.out.Add(int64(body.Points))
-			s.healed(l)
+			s.stats.out.Add(int64(count(ps)))
+			l.recovered()
 			return true
 		}
 		if ctx.Err() != nil {
@@ -213,11 +239,11 @@ func (s *sinkNode) deliver(ctx context.Context, l *lane, ticket uint64, body eng
 		}
 		failure := asSendError(err)
 		if failure.Class == engine.BadData || failure.Class == engine.TooLarge {
-			s.healed(l)
+			l.recovered()
 			return s.narrow(ctx, l, ticket, body.ID, ps, err)
 		}
 		s.stats.custom.add("send_failures{"+failure.Class.String()+"}", 1)
-		if s.gaveUp(l, failure) {
+		if s.gaveUp(l, round, failure) {
 			for _, x := range ps {
 				if !s.bury(ctx, x.from, x.points, fmt.Errorf("giving up: %w", err)) {
 					return false
@@ -253,16 +279,30 @@ func asSendError(err error) *engine.SendError {
 }
 
 // gaveUp notes a failed attempt on the lane and reports whether it has failed for longer than the user wants.
-func (s *sinkNode) gaveUp(l *lane, failure *engine.SendError) bool {
-	failing := l.failed(failure)
-	s.health(fmt.Errorf("%s: %w", l.name, failure))
+func (s *sinkNode) gaveUp(l *lane, round int, failure *engine.SendError) bool {
+	failing := l.failed(round, failure)
 	s.log.repeat("send:"+s.id+l.name, "sink is failing, will try again", "lane", l.name, "class", failure.Class.String(), "error", failure)
 	return s.retry.GiveUp > 0 && failing >= s.retry.GiveUp
 }
 
-func (s *sinkNode) healed(l *lane) {
-	l.recovered()
-	s.health(nil)
+// note sets the state of a lane, nil is healthy, and with it the node's, which fails as long as a lane does.
+func (s *sinkNode) note(l *lane, err error) {
+	s.failingMu.Lock()
+	defer s.failingMu.Unlock()
+	if err == nil {
+		delete(s.failing, l)
+		for other, e := range s.failing {
+			err = fmt.Errorf("%s: %w", other.name, e)
+			break
+		}
+	} else {
+		if s.failing == nil {
+			s.failing = map[*lane]error{}
+		}
+		s.failing[l] = err
+		err = fmt.Errorf("%s: %w", l.name, err)
+	}
+	s.health(err)
 }
 
 // settle carries out the verdicts that encoding or writing left on the view of a batch's points.
@@ -271,6 +311,7 @@ func (s *sinkNode) settle(ctx context.Context, view, from *engine.Batch) bool {
 		return true
 	}
 	only := batch.Only(view)
+	var dead []deadPoint
 	for _, v := range batch.Verdicts(only) {
 		err := v.Err
 		switch v.Kind {
@@ -280,43 +321,63 @@ func (s *sinkNode) settle(ctx context.Context, view, from *engine.Batch) bool {
 		case batch.Routed:
 			err = fmt.Errorf("routing to %s: a sink has no ports", v.Text)
 		}
-		if !s.bury(ctx, from, only.Points[v.Index:v.Index+1], err) {
-			return false
-		}
+		dead = append(dead, deadPoint{only.Points[v.Index], err})
 	}
-	return true
+	return s.buryEach(ctx, from, dead)
 }
 
-// bury sends points that cannot be delivered to .failed or to the dead letters.
+// bury is buryEach for points with one cause.
 func (s *sinkNode) bury(ctx context.Context, b *engine.Batch, points []point.Point, cause error) bool {
-	if len(points) == 0 {
-		return true
-	}
-	if s.outputs.connected(failedPort) {
-		// The points may be shared with other sinks: what is written onto them goes to a copy.
-		own := make([]point.Point, len(points))
-		for i := range points {
-			own[i] = points[i]
-			own[i].Fields = slices.Clone(points[i].Fields)
-			describe(&own[i], s.id, cause)
-		}
-		s.stats.failed.add(reasonOf(cause), len(points))
-		out := b.Split(own)
-		out.Port = failedPort
-		s.outputs.deliver(out)
-		return true
-	}
 	dead := make([]deadPoint, len(points))
 	for i := range points {
 		dead[i] = deadPoint{point: points[i], err: cause}
 	}
-	if err := s.letters.bury(ctx, s.id, b, dead, false); err != nil {
-		if ctx.Err() == nil {
-			s.stop.fail(fmt.Errorf("%s: writing dead letters: %w", s.id, err))
-		}
+	return s.buryEach(ctx, b, dead)
+}
+
+// buryEach sends points of b that cannot be delivered to .failed or to the dead letters. It reports false when
+// the batch must be forgotten.
+func (s *sinkNode) buryEach(ctx context.Context, b *engine.Batch, dead []deadPoint) bool {
+	if len(dead) == 0 {
+		return true
+	}
+	// Narrowing a panic makes more of them; what counts is how many points or batches are at fault.
+	if err := dead[0].err; errors.Is(err, errPanic) && s.panics.tooMany(time.Now()) {
+		s.stop.fail(fmt.Errorf("%s: too many panics: %w", s.id, err))
 		return false
 	}
-	s.stats.failed.add(reasonOf(cause), len(points))
-	s.log.repeat("bury:"+s.id, "points refused by the destination went to the dead letters", "node", s.id, "points", len(points), "error", cause)
+	if s.outputs.connected(failedPort) {
+		s.deliverFailed(b, dead)
+	} else {
+		if err := s.letters.bury(ctx, s.id, b, dead, false); err != nil {
+			if ctx.Err() == nil {
+				s.stop.fail(fmt.Errorf("%s: writing dead letters: %w", s.id, err))
+			}
+			return false
+		}
+		s.log.repeat("bury:"+s.id, "points refused by the destination went to the dead letters", "node", s.id, "points", len(dead), "error", dead[0].err)
+	}
+	fails := tally{set: &s.stats.failed}
+	for i := range dead {
+		fails.add(reasonOf(dead[i].err))
+	}
+	fails.flush()
 	return true
+}
+
+// deliverFailed hands points to those who read .failed. They may be shared with other sinks: what is written onto
+// them goes to copies.
+func (s *sinkNode) deliverFailed(b *engine.Batch, dead []deadPoint) {
+	points := make([]point.Point, len(dead))
+	for i := range dead {
+		points[i] = dead[i].point
+	}
+	shared := b.Split(points)
+	own := shared.Clone()
+	batch.Done(shared)
+	for i := range own.Points {
+		describe(&own.Points[i], s.id, dead[i].err)
+	}
+	own.Port = failedPort
+	s.outputs.deliver(own)
 }

@@ -97,7 +97,7 @@ func (e *Engine) Snapshot() Snapshot {
 }
 
 func (s *sinkNode) snapshot() SinkStats {
-	out := SinkStats{Node: s.id, Type: s.typ, Held: s.points.Load(), Sum: time.Duration(s.latency.sum.Load()) * time.Microsecond}
+	out := SinkStats{Node: s.id, Type: s.typ, Held: s.stats.queued.Load(), Sum: time.Duration(s.latency.sum.Load()) * time.Microsecond}
 	limit := time.Millisecond
 	for i := range s.latency.buckets {
 		out.Count += s.latency.buckets[i].Load()

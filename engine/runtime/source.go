@@ -90,16 +90,17 @@ func portName(name string, send func(*engine.Batch)) func(*engine.Batch) {
 	}
 }
 
-// decoding is the step of a source that makes points of raw messages.
-type decoding struct{ engine.Decoder }
+// decoding is the step of a source that makes points of raw messages. The decoder sees the batch on the port that it
+// was emitted on, which the edges in between have taken off.
+type decoding struct {
+	engine.Decoder
+	port string
+}
 
 // Process decodes in place.
-func (d decoding) Process(ctx context.Context, b *engine.Batch) error { return d.Decode(ctx, b) }
-
-// NewWorker gives each worker the decoder's own instance, where it has one.
-func (d decoding) NewWorker() engine.Processor {
-	if own, ok := d.Decoder.(interface{ NewDecoder() engine.Decoder }); ok {
-		return decoding{own.NewDecoder()}
-	}
-	return d
+func (d decoding) Process(ctx context.Context, b *engine.Batch) error {
+	b.Port = d.port
+	err := d.Decode(ctx, b)
+	b.Port = ""
+	return err
 }

@@ -133,7 +133,7 @@ func (s *show) kills() error {
 
 // blocked runs two streams of one Kafka node, one of them into a DataWay that hangs for its category.
 func (s *show) blocked() error {
-	count := s.scale(500_000, 100_000)
+	count := s.scale(1_000_000, 300_000)
 	graph, remove, err := s.folder("graph.yaml", blockedGraph)
 	if err != nil {
 		return err
@@ -161,30 +161,40 @@ func (s *show) blocked() error {
 			return 0, err
 		}
 		defer e.Kill()
+		// The rate is that of the last four fifths: in the first one the source learns which partitions to pause.
 		var first, last time.Time
+		var already int64
 		err = harness.Until(2*time.Minute, func() (bool, error) {
 			seen, err := stand.Seen()
-			if seen.Points > 0 && first.IsZero() {
-				first = time.Now()
-			}
 			last = time.Now()
+			if seen.Points >= int64(count)/5 && first.IsZero() {
+				first, already = last, seen.Points
+			}
 			return seen.Points >= int64(count), err
 		})
 		if err != nil {
 			return 0, fmt.Errorf("the healthy stream did not get through: %w\n%s", err, e.Log())
 		}
-		return float64(count) / last.Sub(first).Seconds(), nil
+		return float64(int64(count)-already) / last.Sub(first).Seconds(), nil
 	}
-	alone, err := rate(false)
-	if err != nil {
-		return err
-	}
-	beside, err := rate(true)
-	if err != nil {
-		return err
+	var alone, beside float64 // the best of three: the machine has other work
+	for range 3 {
+		a, err := rate(false)
+		if err != nil {
+			return err
+		}
+		b, err := rate(true)
+		if err != nil {
+			return err
+		}
+		alone, beside = max(alone, a), max(beside, b)
 	}
 	s.printf("metrics alone %.0f points/s; beside a stream of logs whose sink hangs %.0f points/s (%.2f)", alone, beside, beside/alone)
-	if beside < 0.5*alone {
+	least := 0.8
+	if s.short {
+		least = 0.6
+	}
+	if beside < least*alone {
 		return fmt.Errorf("the hanging sink slows the other stream")
 	}
 	return nil

@@ -52,6 +52,13 @@ func Live() []string {
 	return out
 }
 
+// Forget empties what Live knows. A hard stop leaves batches that are never done; tests of it clean up with this.
+func Forget() {
+	live.Lock()
+	defer live.Unlock()
+	clear(live.nodes)
+}
+
 // poison overwrites the memory of a batch that is done, so that a late reader sees nonsense instead of the
 // next batch's points, and keeps it out of the pool.
 func poison(a *arena) bool {
