@@ -33,7 +33,7 @@ func Merge(bs ...*Batch) *Batch { return batch.Merge(bs...) }
 type Emit func(ctx context.Context, b *Batch) error
 
 // Source reads points from outside. Run emits until ctx ends or there is nothing more to read, joins the
-// goroutines that it started and returns. Done is no reason to stop: acks may come after Run has returned,
+// goroutines that it started and returns. A point that it cannot read gets a verdict before its batch is emitted. Done is no reason to stop: acks may come after Run has returned,
 // until Close. An error other than ctx's is a failure of the node.
 type Source interface {
 	Run(ctx context.Context, emit Emit) error

@@ -31,6 +31,7 @@ type Env struct {
 	Listen  func(ctx context.Context, network, addr string) (net.Listener, error)
 	FS      FS // of the host: paths given by the user
 	Rand    func() uint64
+	Limits  Limits
 	// Tags are what a sink adds to points that lack them, when it encodes. Nil for other nodes: theirs are
 	// added by the runtime.
 	Tags []point.Field
@@ -47,6 +48,15 @@ type Env struct {
 	// DataDir is the node's own folder below the data directory. It is made when something is written to it.
 	DataDir string
 }
+
+// Limits bound what a component accepts from outside (limits.message and limits.depth).
+type Limits struct {
+	Message int // bytes of a message, line or element
+	Depth   int // of nested JSON
+}
+
+// DefaultLimits are those of a graph that gives none.
+func DefaultLimits() Limits { return Limits{Message: 4 << 20, Depth: 64} }
 
 // Counter is a number that a component adds to.
 type Counter interface{ Add(n int64) }
@@ -103,7 +113,8 @@ func HostEnv(log *slog.Logger) Env {
 	var dialer net.Dialer
 	var listen net.ListenConfig
 	return Env{
-		Log: log, Now: time.Now, Dial: dialer.DialContext, Listen: listen.Listen, FS: OS{}, Rand: rand.Uint64,
+		Limits: DefaultLimits(),
+		Log:    log, Now: time.Now, Dial: dialer.DialContext, Listen: listen.Listen, FS: OS{}, Rand: rand.Uint64,
 		Pressure: func() float64 { return 0 },
 		Counter:  func(string, string) Counter { return discard{} },
 		Shared:   func(_ string, make func() any) any { return make() },

@@ -114,7 +114,7 @@ func (z Size) String() string {
 			return strconv.FormatInt(int64(z)/m, 10) + sizeUnits[i].unit
 		}
 	}
-	return strconv.FormatInt(int64(z), 10)
+	return strconv.FormatInt(int64(z), 10) + "B"
 }
 
 // MarshalText returns [Size.String].
@@ -156,11 +156,7 @@ func ParseRate(s string) (Rate, error) {
 // String returns the rate per second.
 func (r Rate) String() string {
 	if r.Bytes {
-		size := Size(r.Amount).String()
-		if !strings.HasSuffix(size, "B") {
-			size += "B"
-		}
-		return size + "/s"
+		return Size(r.Amount).String() + "/s"
 	}
 	return strconv.FormatFloat(r.Amount, 'g', -1, 64) + "/s"
 }

@@ -36,20 +36,21 @@ type jsonSplitConfig struct {
 
 type jsonSplit struct {
 	config jsonSplitConfig
+	depth  int
 	doc    *jsontape.Doc
 	points []point.Point // scratch
 }
 
-func newJSONSplit(_ engine.Env, c jsonSplitConfig) (engine.Operator, error) {
+func newJSONSplit(env engine.Env, c jsonSplitConfig) (engine.Operator, error) {
 	if c.Field == "" {
 		return nil, engine.FieldError("field", errors.New("must not be empty"))
 	}
-	return &jsonSplit{config: c}, nil
+	return &jsonSplit{config: c, depth: env.Limits.Depth}, nil
 }
 
 // NewWorker returns an instance with its own scratch memory.
 func (s *jsonSplit) NewWorker() engine.Processor {
-	return &jsonSplit{config: s.config, doc: new(jsontape.Doc)}
+	return &jsonSplit{config: s.config, doc: &jsontape.Doc{Depth: s.depth}}
 }
 
 var errNotArray = errors.New("value is no JSON array")

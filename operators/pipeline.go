@@ -160,7 +160,7 @@ func (s *script) compile(o pipeline.Options) error {
 type pipelineFactory struct{ scripts scripts }
 
 func newPipeline(env engine.Env, c pipelineConfig) (engine.Operator, error) {
-	o := pipeline.Options{Now: env.Now}
+	o := pipeline.Options{Now: env.Now, MaxDepth: env.Limits.Depth}
 	if c.Timezone != "" {
 		zone, err := time.LoadLocation(c.Timezone)
 		if err != nil {

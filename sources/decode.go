@@ -15,7 +15,7 @@ func (k *kafka) Decode(_ context.Context, b *engine.Batch) error {
 	}
 	switch st.decode {
 	case decodeJSON:
-		decodeJSONBatch(b)
+		decodeJSONBatch(b, k.env.Limits.Depth)
 	case decodePoints:
 		decodePointsBatch(b, st.extra)
 	}

@@ -8,15 +8,12 @@ import (
 	"dataflow/engine/point"
 )
 
-// jsonDepth is how deep the values of a message may be nested.
-const jsonDepth = 64
-
 // decodeJSONBatch puts the top-level keys of each message's object in place of the fields that describe the
 // message: nested values as their JSON text, whole numbers that fit as int. Of an array every element gives a
-// point. Of the fields of the message only the tags stay, and status where the object has none.
-func decodeJSONBatch(b *engine.Batch) {
+// point. Depth is how deep the values may be nested. Of the fields of the message only the tags stay, and status where the object has none.
+func decodeJSONBatch(b *engine.Batch, depth int) {
 	var (
-		r    jsonReader
+		r    = jsonReader{depth: depth}
 		out  []point.Point // once a message gave other than one point
 		fail []failure
 		drop []int
@@ -76,6 +73,7 @@ type failure struct {
 type jsonReader struct {
 	in     []byte
 	at     int
+	depth  int // that is accepted
 	fields []point.Field
 	keys   map[string]int // positions of the fields of a large object
 	text   []byte         // room for strings with escapes

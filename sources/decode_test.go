@@ -139,7 +139,7 @@ func TestRecordTime(t *testing.T) {
 }
 
 func TestDecodeJSON(t *testing.T) {
-	deep := strings.Repeat("[", jsonDepth) + strings.Repeat("]", jsonDepth)
+	deep := strings.Repeat("[", engine.DefaultLimits().Depth) + strings.Repeat("]", engine.DefaultLimits().Depth)
 	for _, c := range []struct{ in, want, err string }{
 		{`{"a":1,"b":-2.50,"c":"x","d":true,"e":false,"f":{"k" : [1, 2]},"g":[]}`,
 			`t,type=kafka a=1i,b=-2.5,c="x",d=true,e=false,f="{\"k\" : [1, 2]}",g="[]",status="info"`, ""},

@@ -29,7 +29,7 @@ func init() {
 		Summary: "reads files once, line by line, and ends",
 		Rereads: true,
 		Doc: `A line becomes a point whose field ` + "`message`" + ` is the text, without the line's end. With ` + "`decode: json`" + ` the keys of the object are
-the fields; with ` + "`decode: points`" + ` the line is a point of line protocol or of JSON. A line of more than 4 MiB fails, with its beginning as message.`,
+the fields; with ` + "`decode: points`" + ` the line is a point of line protocol or of JSON. A line longer than limits.message fails, with its beginning as message.`,
 		Examples: []engine.Example{
 			{Title: "A folder of logs", Graph: "type: file\npaths: [\"logs/*.log\"]\ncategory: logging\n"},
 			{Title: "Points", Graph: "type: file\npaths: [points.lp]\ndecode: points\ncategory: metric\n"},
@@ -39,7 +39,6 @@ the fields; with ` + "`decode: points`" + ` the line is a point of line protocol
 
 const (
 	fileChunk = 256 << 10 // read at once; the points of a batch share it
-	maxLine   = 4 << 20
 )
 
 // file reads files in the order of their names.
@@ -203,7 +202,7 @@ func (l *lineFile) emitLines(ctx context.Context, data []byte, end bool, emit en
 			case n >= 0:
 				line, taken = data[:n], n+1
 			case end:
-			case len(data) > maxLine:
+			case len(data) > l.env.Limits.Message:
 			default:
 				taken = 0
 			}
@@ -235,16 +234,16 @@ func (l *lineFile) emitLines(ctx context.Context, data []byte, end bool, emit en
 // add adds the point of a line and returns its estimated bytes.
 func (l *lineFile) add(b *engine.Batch, line []byte, offset int64) int {
 	line = bytes.TrimSuffix(line, []byte{'\r'})
-	whole := len(line) <= maxLine
+	whole := len(line) <= l.env.Limits.Message
 	if !whole {
-		line = line[:maxLine]
+		line = line[:l.env.Limits.Message]
 	}
 	b.Records = append(b.Records, engine.Record{Origin: l.origin, Offset: offset, Value: line})
 	p := b.Add()
 	p.Name, p.Category, p.Time, p.Record = l.point, l.category, b.Read, int32(len(b.Records)-1)
 	p.Fields = append(p.Fields, point.Field{Key: "message", Value: point.StringOf(line)})
 	if !whole {
-		b.Fail(len(b.Points)-1, fmt.Errorf("reading %s: the line at byte %d is longer than 4 MiB", l.origin.Topic, offset))
+		b.Fail(len(b.Points)-1, fmt.Errorf("reading %s: the line at byte %d is longer than limits.message (%s)", l.origin.Topic, offset, engine.Size(l.env.Limits.Message)))
 	}
 	return messageBytes + len(line)
 }
@@ -253,7 +252,7 @@ func (l *lineFile) add(b *engine.Batch, line []byte, offset int64) int {
 func (f *file) Decode(_ context.Context, b *engine.Batch) error {
 	switch f.decode {
 	case decodeJSON:
-		decodeJSONBatch(b)
+		decodeJSONBatch(b, f.env.Limits.Depth)
 	case decodePoints:
 		decodePointsBatch(b, nil)
 	}

@@ -113,12 +113,12 @@ func TestFileGlob(t *testing.T) {
 }
 
 func TestFileLongLine(t *testing.T) {
-	p := write(t, t.TempDir(), "x.log", "short\n"+strings.Repeat("x", 9<<20)+"\nafter\n"+strings.Repeat("y", maxLine)+"\nend")
+	p := write(t, t.TempDir(), "x.log", "short\n"+strings.Repeat("x", 9<<20)+"\nafter\n"+strings.Repeat("y", 4<<20)+"\nend")
 	got, failed, err := runFile(t, fileConfig{Paths: []string{p}, Category: "logging", Decode: "text"})
-	if err != nil || len(got) != 5 || len(got[1]) != maxLine || got[2] != "after" || len(got[3]) != maxLine || got[4] != "end" {
+	if err != nil || len(got) != 5 || len(got[1]) != 4<<20 || got[2] != "after" || len(got[3]) != 4<<20 || got[4] != "end" {
 		t.Fatalf("%d lines, error %v", len(got), err)
 	}
-	if len(failed) != 1 || !strings.Contains(failed[0], "the line at byte 6 is longer than 4 MiB") {
+	if len(failed) != 1 || !strings.Contains(failed[0], "the line at byte 6 is longer than limits.message") {
 		t.Errorf("failed: %v", failed)
 	}
 }

@@ -204,8 +204,8 @@ func (r *jsonReader) skip(depth int) error {
 	case 'n':
 		return r.word("null")
 	case '{', '[':
-		if depth >= jsonDepth {
-			return r.errorf("nested deeper than %d", jsonDepth)
+		if depth >= r.depth {
+			return r.errorf("nested deeper than %d", r.depth)
 		}
 		return r.skipNested(depth)
 	}

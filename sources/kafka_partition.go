@@ -3,6 +3,7 @@ package sources
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -106,6 +107,11 @@ func (p *partition) take(records []*kgo.Record, now int64) (b *engine.Batch, n, 
 		r.Recycle() // back to recordPool: the batch has what it needs
 	}
 	p.shape.build(b, now)
+	for i, limit := 0, p.source.env.Limits.Message; i < n; i++ {
+		if size := len(b.Records[i].Value); size > limit {
+			b.Fail(i, fmt.Errorf("reading %s/%d: the message at offset %d has %s, limits.message is %s", p.id.topic, p.id.partition, b.Records[i].Offset, engine.Size(size), engine.Size(limit)))
+		}
+	}
 	return b, n, bytes, end
 }
 

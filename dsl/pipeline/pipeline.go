@@ -35,6 +35,7 @@ type Options struct {
 
 	MaxSteps int64         // rounds of loops in a run; 0 is ten million. Long texts and lists use them up, too
 	MaxTime  time.Duration // of a run; 0 is unlimited
+	MaxDepth int           // of nested JSON; text that is nested deeper is read as nil. 0 is 512
 
 	// Bare leaves out what follows a run without an error: the status of a log is brought to its usual form, and the
 	// key time is removed and becomes the time of the point if it is an int other than 0.
@@ -87,7 +88,7 @@ func (s *Script) NewRunner() *Runner {
 	if now == nil {
 		now = time.Now
 	}
-	limits := eval.Limits{Steps: o.MaxSteps, Time: o.MaxTime}
+	limits := eval.Limits{Steps: o.MaxSteps, Time: o.MaxTime, Depth: o.MaxDepth}
 	return &Runner{script: s, frame: eval.NewFrame(limits, now, cmp.Or(o.Location, time.Local))}
 }
 

@@ -335,6 +335,33 @@ sinks: {out: {type: test_writer, from: s}}
 	})
 }
 
+// Pieces of a batch do not grow into each other.
+func TestPiecesDoNotOverlap(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.source("in", 10)
+		l.stream["s/1:test_stream"] = func(ctx context.Context, b *engine.Batch, emit engine.Emit) error {
+			if err := emit(ctx, b.Split(b.Points[:5])); err != nil {
+				return err
+			}
+			return emit(ctx, b.Split(b.Points[5:]))
+		}
+		l.process["s/2:test_process"] = func(_ context.Context, b *engine.Batch) error {
+			for i := range b.Points {
+				p := b.Points[i].Clone()
+				p.Set("n", point.Int(number(&p)+10))
+				b.Points = append(b.Points, p)
+			}
+			return nil
+		}
+		l.finish(`
+sources: {in: {type: test_source}}
+operators: {s: {from: in, steps: [test_stream: {}, test_process: {}]}}
+sinks: {out: {type: test_writer, from: s}}
+`)
+		l.wantDelivered("out", upTo(20))
+	})
+}
+
 // A streamer gives verdicts on what it does not emit.
 func TestStreamerVerdicts(t *testing.T) {
 	everyWiring(t, func(t *testing.T, l *lab) {

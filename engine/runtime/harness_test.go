@@ -58,6 +58,8 @@ type lab struct {
 	got      map[string][]int64 // what sinks have delivered, by the points' numbers
 	attempts map[string][]attempt
 	bodies   int
+	envs     map[string]engine.Env // of sources
+	topics   map[string]bool       // that encoders saw
 }
 
 // An attempt is a body that an encoder sent.
@@ -81,7 +83,7 @@ func newLab(t *testing.T) *lab {
 		write:   map[string]func(context.Context, *engine.Batch) error{},
 		encode:  map[string]func(*point.Point) error{}, send: map[string]func(context.Context, engine.Body) error{},
 		perBody: map[string]int{}, concurrency: map[string]int{},
-		got: map[string][]int64{}, attempts: map[string][]attempt{},
+		got: map[string][]int64{}, attempts: map[string][]attempt{}, envs: map[string]engine.Env{}, topics: map[string]bool{},
 	}
 	labs.Store(l.name, l)
 	t.Cleanup(func() { labs.Delete(l.name) })
@@ -152,6 +154,9 @@ type labSource struct {
 }
 
 func (s labSource) Run(ctx context.Context, emit engine.Emit) error {
+	s.lab.mu.Lock()
+	s.lab.envs[s.env.Node] = s.env
+	s.lab.mu.Unlock()
 	return s.lab.sources[s.env.Node](ctx, emit)
 }
 
@@ -273,6 +278,11 @@ func (e labEncoder) Encode(bs []*engine.Batch, add func(engine.Body, []engine.Po
 		return err
 	}
 	for i, b := range bs {
+		if b.Origin != nil {
+			e.lab.mu.Lock()
+			e.lab.topics[b.Origin.Topic] = true
+			e.lab.mu.Unlock()
+		}
 		for j := range b.Points {
 			p := &b.Points[j]
 			if f := e.lab.encode[e.env.Node]; f != nil {

@@ -286,6 +286,7 @@ func (b *builder) source(n *graph.Node) {
 		id: n.ID, typ: n.Component.Type, source: c.(engine.Source), rereads: n.Component.Rereads,
 		stats: out.stats, ports: map[string]*sourcePort{}, outputs: out, active: e.active, now: e.options.Env.Now,
 	}
+	node.intake = e.newChain([]*step{{name: n.ID, onError: onErrorDeadLetter, stats: out.stats, outputs: out}})
 	if node.now == nil {
 		node.now = engine.HostEnv(nil).Now
 	}
@@ -458,6 +459,7 @@ func (e *Engine) env(node, role string, s *stats) engine.Env {
 	if o.Rand != nil {
 		base.Rand = o.Rand
 	}
+	base.Limits = engine.Limits{Message: int(e.graph.Limits.Message), Depth: e.graph.Limits.Depth}
 	base.Graph, base.Node, base.Version = e.graph.Name, node, e.options.Version
 	base.Log = e.options.Log.With("node", node)
 	base.DataDir = fmt.Sprintf("%s/%s", e.graph.DataDir, node)

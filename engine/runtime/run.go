@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/pprof"
+	"slices"
 	"sync"
 	"time"
 
@@ -111,13 +112,21 @@ func (e *Engine) await(ctx context.Context, drained <-chan struct{}) {
 		case <-e.stop.ended:
 			return
 		case now := <-look:
-			if e.window.open.Load() > 0 || len(e.health.failing()) > 0 {
+			if e.window.open.Load() > 0 || e.sourceFailing() {
 				e.active.Store(now.UnixNano())
 			} else if now.Sub(time.Unix(0, e.active.Load())) >= e.options.UntilIdle {
 				return
 			}
 		}
 	}
+}
+
+// sourceFailing reports whether a source is ill: it would have something to read otherwise. An ill sink with
+// nothing on its way to it has given up.
+func (e *Engine) sourceFailing() bool {
+	return slices.ContainsFunc(e.health.failing(), func(h NodeHealth) bool {
+		return slices.ContainsFunc(e.sources, func(s *sourceNode) bool { return s.id == h.Node })
+	})
 }
 
 // drain waits for the graph to empty itself, at most until the deadline; then it discards what is left.
@@ -133,16 +142,12 @@ func (e *Engine) drain(drained, hurry <-chan struct{}, discard func()) int {
 	case <-hurry:
 		e.log.Warn("stopping at once", "open_batches", e.window.open.Load())
 	}
-	code := ExitDone
+	code := ExitDeadline
 	for _, s := range e.sources {
 		for _, p := range s.ports {
 			points, _, _ := p.share.unacked()
-			switch {
-			case points == 0:
-			case s.rereads:
-				code = max(code, ExitDeadline)
-			default:
-				return e.discardAll(drained, discard, ExitLost)
+			if points > 0 && !s.rereads {
+				code = ExitLost
 			}
 		}
 	}

@@ -243,6 +243,9 @@ sinks: {out: {type: test_encoder, from: in, batch: {max_points: 100, wait: 1s}}}
 			}
 			seen[a.id] = true
 		}
+		if !l.topics["t"] {
+			t.Error("the encoder does not learn where the points come from")
+		}
 		if s := statsOf(e, "out"); s.Out != 95 || total(s.Failed) != 5 {
 			t.Errorf("counted %d out, %d failed", s.Out, total(s.Failed))
 		}

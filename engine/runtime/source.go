@@ -20,8 +20,10 @@ type sourceNode struct {
 	stats   *stats
 	ports   map[string]*sourcePort
 	outputs *outputs
-	active  *atomic.Int64 // ns since 1970 of the last batch of any source
-	now     func() time.Time
+	// intake carries out the verdicts of the source itself, on points that it could not read.
+	intake *chain
+	active *atomic.Int64 // ns since 1970 of the last batch of any source
+	now    func() time.Time
 }
 
 // A sourcePort is one output of a source with its share of the window.
@@ -64,6 +66,13 @@ func (n *sourceNode) emit(ctx context.Context, b *engine.Batch) error {
 	n.active.Store(time.Now().UnixNano())
 	batch.Accept(b, func(int) { port.share.land(flight) })
 	n.stats.in.Add(int64(points))
+	if batch.HasVerdicts(b) {
+		// This is rare, so that a worker of its own each time does no harm.
+		if !n.intake.newWorker(n.outputs.deliver).settle(ctx, n.intake.steps[0], b) {
+			return nil // stopping: what is not done is read again
+		}
+		points = len(b.Points)
+	}
 	if b.Port == "" {
 		n.stats.out.Add(int64(points))
 	} else {

@@ -328,3 +328,76 @@ func TestEnv(t *testing.T) {
 		}
 	})
 }
+
+// A sink that has given everything up is ill, but nothing is on its way: the graph is idle.
+func TestUntilIdleAfterGivingUp(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.sources["in"] = func(ctx context.Context, emit engine.Emit) error {
+			if err := emit(ctx, l.points(&engine.Origin{}, 0, 3)); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		l.send["out"] = func(context.Context, engine.Body) error { return errors.New("down") }
+		l.options.UntilIdle = 5 * time.Second
+		x := l.start(`
+sources: {in: {type: test_source}}
+sinks: {out: {type: test_encoder, from: in, retry: {initial: 100ms, max: 1s, give_up: 5s}}}
+`)
+		advance(time.Minute)
+		if len(x.result) == 0 {
+			t.Error("it does not end by itself")
+		}
+		x.stopSources()
+		l.clean(x)
+	})
+}
+
+// A source that cannot reach what it reads has nothing on its way, and yet the graph is not idle.
+func TestUntilIdleWaitsForSources(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.sources["in"] = func(ctx context.Context, emit engine.Emit) error {
+			l.envs["in"].Health(errors.New("no broker"))
+			if err := pause(ctx, nil, time.Minute); err != nil {
+				return err
+			}
+			l.envs["in"].Health(nil)
+			if err := emit(ctx, l.points(&engine.Origin{}, 0, 3)); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		l.options.UntilIdle = 5 * time.Second
+		l.finish("sources: {in: {type: test_source}}\nsinks: {out: {type: test_writer, from: in}}\n")
+		l.wantDelivered("out", upTo(3))
+	})
+}
+
+// The deadline has passed when it has passed, also if nothing is on its way: a source that does not end might have more.
+func TestSourceThatDoesNotEnd(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		gate := make(chan struct{})
+		l.sources["in"] = func(ctx context.Context, emit engine.Emit) error {
+			if err := emit(ctx, l.points(&engine.Origin{}, 0, 3)); err != nil {
+				return err
+			}
+			<-gate
+			return emit(ctx, l.points(&engine.Origin{}, 3, 3))
+		}
+		x := l.start("sources: {in: {type: test_source}}\nsinks: {out: {type: test_writer, from: in}}\n")
+		synctest.Wait()
+		x.stopSources()
+		if r := x.wait(); r.Code != ExitDeadline {
+			t.Errorf("ended with %d: %v", r.Code, r.Err)
+		}
+		close(gate)
+		synctest.Wait()
+		l.wantDelivered("out", upTo(3))
+		if made, acks := l.acked(); made != 2 || acks != 1 {
+			t.Errorf("%d of %d acknowledged", acks, made)
+		}
+		forgetLive()
+	})
+}

@@ -13,6 +13,8 @@ type Limits struct {
 	Steps int64
 	// Time is how long a run may take, 0 is unlimited. It is looked at every 1,024 steps.
 	Time time.Duration
+	// Depth is how deep JSON may be nested, 0 is what jsontape allows.
+	Depth int
 }
 
 const (

@@ -75,7 +75,7 @@ func NewFrame(limits Limits, now func() time.Time, local *time.Location) *Frame 
 	if limits.Steps <= 0 {
 		limits.Steps = defaultSteps
 	}
-	return &Frame{limits: limits, steps: limits.Steps, Now: now, Local: local}
+	return &Frame{limits: limits, steps: limits.Steps, Now: now, Local: local, plain: jsontape.Doc{Depth: limits.Depth}}
 }
 
 // Run runs the program on p from its beginning. It returns nil or how the script failed.

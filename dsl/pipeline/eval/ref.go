@@ -22,7 +22,7 @@ func (f *Frame) LoadJSON(text string, asTree bool) point.Value {
 	doc := &f.plain
 	if !asTree && f.used < maxDocs {
 		if f.used == len(f.docs) {
-			f.docs = append(f.docs, new(jsontape.Doc))
+			f.docs = append(f.docs, &jsontape.Doc{Depth: f.limits.Depth})
 		}
 		doc = f.docs[f.used]
 	}

@@ -20,6 +20,9 @@ type Node uint32
 // Doc is a parsed JSON text. The zero Doc holds null. It is for one goroutine at a time: reading moves a
 // cursor, too. Parsing anew ends the life of its nodes, but not of the values made from them.
 type Doc struct {
+	// Depth is the deepest nesting that is accepted, at most [MaxDepth]; 0 is that.
+	Depth int
+
 	src  string
 	tape []entry
 	err  SyntaxError

@@ -34,7 +34,11 @@ func (d *Doc) Parse(src string) error {
 		kind  uint32               // its kind
 		count uint32               // its elements or members so far
 		what  string
+		limit = MaxDepth
 	)
+	if d.Depth > 0 {
+		limit = min(d.Depth, MaxDepth)
+	}
 	s := unsafe.Slice(unsafe.StringData(src), len(src))
 	if len(s) > maxSource {
 		what = "text is longer than 256 MiB"
@@ -71,7 +75,7 @@ value:
 		n++
 		i = end
 	case '{', '[':
-		if depth++; depth > MaxDepth {
+		if depth++; depth > limit {
 			what = "nested too deeply"
 			goto fail
 		}

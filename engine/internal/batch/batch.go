@@ -123,10 +123,10 @@ func Merge(bs ...*Batch) *Batch {
 }
 
 // Split returns a batch of the points ps with one more reference to what b came from. Ps is usually a part
-// of b.Points, which the caller gives away with it.
+// of b.Points, which the caller gives away with it; the piece cannot grow into what stands behind.
 func (b *Batch) Split(ps []point.Point) *Batch {
 	b.node.refs.Add(1)
-	return &Batch{Points: ps, Origin: b.Origin, Records: b.Records, Port: b.Port, Read: b.Read, node: b.node}
+	return &Batch{Points: ps[:len(ps):len(ps)], Origin: b.Origin, Records: b.Records, Port: b.Port, Read: b.Read, node: b.node}
 }
 
 // Clone returns a copy of b whose points and fields stand in an arena of their own, with one more reference.
