@@ -442,3 +442,16 @@ add_key(f, 2.0)
 		}
 	}
 }
+
+// TestScriptDifferences pins differences from DataKit that stand on docs/reference/differences.md.
+func TestScriptDifferences(t *testing.T) {
+	for _, c := range []struct{ title, script, text, want string }{
+		{"named arguments are no variables", "json(_, a, newkey=k)\nadd_key(r, newkey == nil)", `{"a":1}`, `"r":true`},
+		{"Z after a fraction", "add_key(at, message)\ndefault_time(at, \"Asia/Tokyo\")", "2024-03-09T16:05:06.789Z", `"at":1710000306789000000`},
+	} {
+		r := inProcess("", "script", "run", filepath.Join(files(t, "x.p", c.script), "x.p"), "--json", "-T", c.text)
+		if r.code != 0 || !strings.Contains(r.out, c.want) {
+			t.Errorf("%s: exit code %d, want %s\n%s%s", c.title, r.code, c.want, r.out, r.stderr)
+		}
+	}
+}

@@ -3,12 +3,11 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	"path/filepath"
 
 	"dataflow/dsl/graph"
 	"dataflow/engine"

@@ -52,6 +52,7 @@ func command(ctx context.Context, t *testing.T, dir string, env []string, args .
 	}
 	cmd := exec.CommandContext(ctx, exe, args...)
 	cmd.Dir = dir
+	cmd.WaitDelay = time.Second // processes that it started may outlive it, with its standard error open
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(s string) bool {
 		return strings.HasPrefix(s, "KAFKA_") || strings.HasPrefix(s, "DATAWAY_")
 	}), append(env, asCommand+"=1")...)

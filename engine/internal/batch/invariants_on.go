@@ -76,11 +76,14 @@ var seed = maphash.MakeSeed()
 func (s *sharing) hash() uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
+	var text []byte
 	for i := range s.whole {
 		p := &s.whole[i]
 		fmt.Fprintf(&h, "%q %d %d %d;", p.Name, p.Time, p.Category, p.Record)
-		for _, f := range p.Fields {
-			fmt.Fprintf(&h, "%q %v %v %d %q;", f.Key, f.Tag, f.Value.Kind(), f.Value.Int(), f.Value.Raw())
+		// The spare room is shared too: two sinks that append in place would write to the same memory.
+		for _, f := range p.Fields[:cap(p.Fields)] {
+			text = point.AppendText(text[:0], f.Value)
+			fmt.Fprintf(&h, "%q %v %v %q;", f.Key, f.Tag, f.Value.Kind(), text)
 		}
 	}
 	return h.Sum64()
