@@ -213,6 +213,7 @@ type pipelineWorker struct {
 	byText   map[string]*pipeline.Runner
 	fallback *pipeline.Runner
 	text     []byte
+	created  []point.Point
 }
 
 // Process runs the script of each point.
@@ -225,34 +226,53 @@ func (w *pipelineWorker) Process(ctx context.Context, b *engine.Batch) error {
 	if w.by != nil && once {
 		r = w.of(b, 0)
 	}
-	var created []point.Point
-	for i := range b.Points {
+	w.created = w.created[:0]
+	for i := 0; i < len(b.Points); i++ {
+		i = w.run(ctx, b, i, r, once)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	b.Points = append(b.Points, w.created...)
+	return nil
+}
+
+// run runs the scripts of the points from i on and returns the last one that it ran. A script that panics, which
+// is a fault of ours, costs its own point, not the batch: the points before it have been changed already.
+func (w *pipelineWorker) run(ctx context.Context, b *engine.Batch, i int, r *pipeline.Runner, once bool) (last int) {
+	defer func() {
+		if x := recover(); x != nil {
+			b.Fail(last, fmt.Errorf("%w: %v", errScriptPanic, x))
+		}
+	}()
+	for last = i; last < len(b.Points); last++ {
 		if !once {
-			r = w.of(b, i)
+			r = w.of(b, last)
 		}
 		if r == nil {
 			continue
 		}
-		p := &b.Points[i]
+		p := &b.Points[last]
 		out := r.Run(p)
 		switch {
 		case out.Err != nil:
-			b.Fail(i, out.Err)
+			b.Fail(last, out.Err)
 		case out.Dropped:
-			b.Drop(i, "script")
+			b.Drop(last, "script")
 		}
 		for _, c := range out.Created {
 			c.Record = p.Record
-			created = append(created, c)
+			w.created = append(w.created, c)
 		}
 		const look = 64 // points between two looks at ctx: a script may take as long as it likes
-		if i%look == look-1 && ctx.Err() != nil {
-			return ctx.Err()
+		if last%look == look-1 && ctx.Err() != nil {
+			break
 		}
 	}
-	b.Points = append(b.Points, created...)
-	return nil
+	return last
 }
+
+var errScriptPanic = errors.New("panic in the script")
 
 // of returns the runner for point i, nil if it has none.
 func (w *pipelineWorker) of(b *engine.Batch, i int) *pipeline.Runner {

@@ -15,7 +15,7 @@ import (
 )
 
 type fileConfig struct {
-	Path     string      `yaml:"path" required:"true" doc:"file that points are written to; its folder is made if need be"`
+	Path     string      `yaml:"path" path:"graph" required:"true" doc:"file that points are written to; its folder is made if need be"`
 	Format   string      `yaml:"format" enum:"line,json,pretty" doc:"line protocol, a JSON object a line, or for people"`
 	Append   bool        `yaml:"append" doc:"keep what the file holds at the start; false empties it"`
 	Sync     bool        `yaml:"sync" doc:"wait for the disk before a batch is done: slower, and safe against a power cut"`

@@ -17,7 +17,7 @@ import (
 )
 
 type fileConfig struct {
-	Paths    []string `yaml:"paths" required:"true" doc:"files to read; * and ? stand for parts of a name, [a-z] for characters"`
+	Paths    []string `yaml:"paths" path:"graph" required:"true" doc:"files to read; * and ? stand for parts of a name, [a-z] for characters"`
 	Name     string   `yaml:"name" doc:"name of the points; the file's name without its folder if nothing is said"`
 	Category string   `yaml:"category" enum:"metric,network,keyevent,object,custom_object,logging,tracing,rum,security,profiling,dialtesting" doc:"category of the points"`
 	Decode   string   `yaml:"decode" enum:"text,json,points" doc:"what a line is: text, a JSON object or an array of them, or DataKit points"`

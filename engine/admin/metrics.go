@@ -110,8 +110,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 // custom writes a component's counter. Those whose names the graph page fixes stand under them.
 func (c collector) custom(counter func(*prometheus.Desc, float64, ...string), n runtime.NodeStats, x runtime.Count) {
 	name, label, _ := strings.Cut(strings.TrimSuffix(x.Label, "}"), "{")
-	if strings.HasPrefix(name, "kafka_") && strings.HasSuffix(name, "_total") && label == "" {
-		counter(desc(name, "See the reference of kafka."), float64(x.N), n.Node, n.Type)
+	if strings.HasPrefix(name, "kafka_") && label == "" {
+		counter(desc(name+"_total", "See the reference of kafka."), float64(x.N), n.Node, n.Type)
 		return
 	}
 	counter(customDesc, float64(x.N), n.Node, n.Type, name, label)

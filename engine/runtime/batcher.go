@@ -33,9 +33,14 @@ func estimate(b *engine.Batch) int {
 	if n := batch.Bytes(b); n > 0 {
 		return n
 	}
-	const perPoint = 512
-	return perPoint * len(b.Points)
+	return assumedPoint * len(b.Points)
 }
+
+const (
+	assumedPoint = 512 // of heap, where nobody has measured
+	overdraft    = 2   // windows that a sink may hold
+	lookAgain    = 10 * time.Millisecond
+)
 
 // A batcher collects small batches in front of a sink, by lane, up to points, bytes or a wait. It flushes at
 // once when the window's open batches are just those that it holds or its sink is sending: nothing else is
@@ -48,6 +53,8 @@ type batcher struct {
 	held   *atomic.Int64 // source batches in the batcher and its sender
 	stats  *stats
 
+	most int64 // points that the sink holds before it takes no more
+
 	in, out chan any // of *engine.Batch, of *group
 	pending map[point.Category]*group
 }
@@ -55,7 +62,8 @@ type batcher struct {
 func newBatcher(limits engine.Batching, lanes bool, w *window, stop *stopper, held *atomic.Int64, stats *stats) *batcher {
 	return &batcher{
 		limits: limits, lanes: lanes, window: w, stop: stop, held: held, stats: stats,
-		in: make(chan any), out: make(chan any), pending: map[point.Category]*group{},
+		most: max(overdraft*int64(w.total)/assumedPoint, 16*int64(limits.MaxPoints)),
+		in:   make(chan any), out: make(chan any), pending: map[point.Category]*group{},
 	}
 }
 
@@ -84,9 +92,20 @@ func (t *batcher) run() {
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
 	defer timer.Stop()
+	look := time.NewTimer(time.Hour)
+	look.Stop()
+	defer look.Stop()
 	for {
+		// What the graph makes larger than the window overdraws it; the batcher passes that on to its inlet
+		// before it holds several windows. Nothing tells it when the sender has let go, so it looks.
+		in := t.in
+		if t.stats.queued.Load() > t.most {
+			in = nil
+			look.Reset(lookAgain)
+		}
 		select {
-		case element, ok := <-t.in:
+		case <-look.C:
+		case element, ok := <-in:
 			if !ok {
 				t.flush(func(*group) bool { return true })
 				return

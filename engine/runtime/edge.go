@@ -80,34 +80,43 @@ type edge struct {
 	in, out, dropped atomic.Int64 // points
 }
 
-// push hands a batch, whose ownership passes, to the reader. It blocks while the reader's queue is full, or
-// drops the batch by policy if the edge is not required. The time it waited is added to blocked.
+// push hands a batch, whose ownership passes, to the reader. It blocks while the reader's queue is full; the
+// time it waited is added to blocked.
 func (e *edge) push(b *engine.Batch, blocked *atomic.Int64) {
-	n := int64(len(b.Points))
-	e.in.Add(n)
+	e.in.Add(int64(len(b.Points)))
 	b.Port = ""
-	item := delivery{b, e}
-	if !e.required && e.inbox.full() {
-		e.drop(b, n)
+	if !e.required {
+		e.offer(b)
 		return
 	}
+	item := delivery{b, e}
 	select {
 	case e.inbox.queue <- item:
 		return
 	default:
-	}
-	if !e.required {
-		e.drop(b, n)
-		return
 	}
 	start := time.Now()
 	e.inbox.queue <- item
 	blocked.Add(int64(time.Since(start)))
 }
 
-func (e *edge) drop(b *engine.Batch, n int64) {
-	e.dropped.Add(n)
-	batch.Done(b)
+// offer gives a reader that is not required a copy of the batch, or drops it by policy if it cannot take one at
+// once. The copy is detached: what the reader does with it, and when, is nobody's concern upstream. A reference
+// would fill the source's window as soon as the reader hangs.
+func (e *edge) offer(b *engine.Batch) {
+	defer batch.Done(b)
+	n := int64(len(b.Points))
+	if e.inbox.full() || len(e.inbox.queue) == cap(e.inbox.queue) {
+		e.dropped.Add(n)
+		return
+	}
+	c := batch.Detach(b)
+	select {
+	case e.inbox.queue <- delivery{c, e}:
+	default: // somebody else took the place
+		e.dropped.Add(n)
+		batch.Done(c)
+	}
 }
 
 // Outputs are where the batches of a node go, by port.

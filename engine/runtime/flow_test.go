@@ -279,7 +279,8 @@ func TestNotRequired(t *testing.T) {
 				gate := make(chan struct{})
 				l.write["maybe"] = func(ctx context.Context, _ *engine.Batch) error { return untilClosed(ctx, gate) }
 				l.process["a"] = func(ctx context.Context, _ *engine.Batch) error { return untilClosed(ctx, gate) }
-				x := l.start("sources: {in: {type: test_source}}\n" + text + "\n")
+				// The window is far smaller than what the hanging branch gets.
+				x := l.start("limits: {in_flight: 5KB}\nsources: {in: {type: test_source}}\n" + text + "\n")
 				synctest.Wait()
 				l.wantDelivered("out", upTo(count*size))
 				close(gate)

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"path"
 	"path/filepath"
 
@@ -65,7 +66,28 @@ func (l *letters) bury(ctx context.Context, node string, b *engine.Batch, dead [
 		}
 		entries = append(entries, e)
 	}
-	return l.store.Append(ctx, entries)
+	err := l.store.Append(ctx, entries)
+	if errors.Is(err, deadletter.ErrTooLarge) && len(entries) > 0 {
+		return l.oneByOne(ctx, entries)
+	}
+	return err
+}
+
+// oneByOne stores what the store can hold. An entry that is larger than all of it is lost, said and counted: to stop
+// for it would mean to read it again and stop again.
+func (l *letters) oneByOne(ctx context.Context, entries []deadletter.Entry) error {
+	for i := range entries {
+		err := l.store.Append(ctx, entries[i:i+1])
+		if errors.Is(err, deadletter.ErrTooLarge) {
+			l.env.Counter("dead_letters_lost", "too_large").Add(1)
+			l.env.Log.Error("a dead letter is larger than dead_letter.max_bytes and is lost", "node", entries[i].Node, "topic", entries[i].Origin.Topic, "partition", entries[i].Origin.Partition, "offset", entries[i].Offset, "error", err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *letters) close() error { return l.store.Close() }

@@ -49,7 +49,7 @@ func newEngine(g *graph.Graph, o Options) *Engine {
 		graph: g, options: o, log: newLogger(o.Log), stop: newStopper(), health: &health{}, active: new(atomic.Int64),
 		window: newWindow(int(g.Limits.InFlight)),
 	}
-	e.letters = newLetters(g, e.env("dead_letter", "dead_letter", nil), e.log)
+	e.letters = newLetters(g, e.env("dead_letter", "", e.newStats("dead_letter", "dead_letter")), e.log)
 	return e
 }
 
@@ -297,7 +297,7 @@ func (b *builder) source(n *graph.Node) {
 		if len(steps) == 0 {
 			continue
 		}
-		if reader := b.onlyReader(n, p, out); reader != nil {
+		if reader := b.onlyReader(n, p, out); reader != nil && !routes(steps) {
 			b.chains[reader] = append(steps, b.chains[reader]...)
 			if reader.Workers == 0 {
 				reader.Workers = p.Workers
@@ -316,6 +316,12 @@ func (b *builder) source(n *graph.Node) {
 	}
 	out.writers.Add(1)
 	e.sources = append(e.sources, node)
+}
+
+// routes reports whether one of the steps sends points to ports, which are then the source's: its steps cannot
+// stand in another node's stage.
+func routes(steps []*step) bool {
+	return slices.ContainsFunc(steps, func(st *step) bool { _, ok := anyOf(st).(engine.Ported); return ok })
 }
 
 // portSteps are what the batches of a source's port go through before somebody reads them.

@@ -59,8 +59,10 @@ func (e *Engine) Run(ctx context.Context, hurry <-chan struct{}) Result {
 	e.await(soft, drained)
 	endSources()
 	code := e.drain(drained, hurry, discard)
-	e.close()
-	return e.result(code)
+	if err := e.close(); err != nil && code == ExitDone {
+		return e.result(ExitDeadline, err)
+	}
+	return e.result(code, errors.New("stopped before everything was done"))
 }
 
 // start runs everything behind the sources.
@@ -173,15 +175,22 @@ func (e *Engine) discardAll(drained <-chan struct{}, discard func(), code int) i
 	return code
 }
 
-// close lets the components finish: the last commits, then the dead letters.
-func (e *Engine) close() {
+// close lets the components finish: the last commits, then the dead letters. An error means that something
+// that is done will be read again.
+func (e *Engine) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), max(e.options.DrainTimeout/20, 2*time.Second))
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, c := range e.closers {
+	errs := make([]error, len(e.closers))
+	for i, c := range e.closers {
 		wg.Go(func() {
+			defer func() {
+				if r := recover(); r != nil {
+					errs[i] = fmt.Errorf("closing %s: %w: %v", c.node, errPanic, r)
+				}
+			}()
 			if err := c.Close(ctx); err != nil {
-				e.log.Warn("closing", "node", c.node, "error", err)
+				errs[i] = fmt.Errorf("closing %s: %w", c.node, err)
 			}
 		})
 	}
@@ -189,14 +198,15 @@ func (e *Engine) close() {
 	if err := e.letters.close(); err != nil {
 		e.stop.fail(fmt.Errorf("closing the dead letters: %w", err))
 	}
+	return errors.Join(errs...)
 }
 
-func (e *Engine) result(code int) Result {
+func (e *Engine) result(code int, why error) Result {
 	if err := e.stop.failure(); err != nil {
 		return Result{max(code, ExitFailed), err}
 	}
 	if code != ExitDone {
-		return Result{code, errors.New("stopped before everything was done")}
+		return Result{code, why}
 	}
 	if err := e.Balanced(); err != nil {
 		return Result{ExitFailed, err}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +37,7 @@ type sourcePort struct {
 
 // run ends when the source has ended; its outputs are then closed.
 func (n *sourceNode) run(ctx context.Context) error {
-	err := n.source.Run(ctx, n.emit)
+	err := n.guarded(ctx)
 	for _, p := range n.ports {
 		if p.entry != nil {
 			p.entry.inbox.writers.Done()
@@ -47,6 +48,17 @@ func (n *sourceNode) run(ctx context.Context) error {
 		return fmt.Errorf("source %s: %w", n.id, err)
 	}
 	return nil
+}
+
+// guarded runs the source and turns a panic into an error, which stops the engine: what a source had read and
+// not emitted is unknown.
+func (n *sourceNode) guarded(ctx context.Context) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v\n%s", errPanic, r, debug.Stack())
+		}
+	}()
+	return n.source.Run(ctx, n.emit)
 }
 
 // emit is the source's Emit.

@@ -19,7 +19,6 @@ type stats struct {
 	dropped labelled // by reason
 	failed  labelled // by reason
 	passed  labelled // points that went on with an error, by reason
-	lost    labelled // dropped points that are a loss, by reason
 	custom  labelled // the component's own counters
 }
 
@@ -109,7 +108,7 @@ type NodeStats struct {
 	Node, Type                       string
 	In, Out, Created, Merged, Queued int64
 	Ports, Dropped, Failed           []Count
-	Passed, Lost, Custom             []Count
+	Passed, Custom                   []Count
 	Busy, Blocked                    time.Duration
 	Imbalance                        int64
 }
@@ -119,8 +118,8 @@ func (s *stats) read() NodeStats {
 		Node: s.node, Type: s.typ,
 		In: s.in.Load(), Out: s.out.Load(), Created: s.created.Load(), Merged: s.merged.Load(), Queued: s.queued.Load(),
 		Ports: s.ports.list(), Dropped: s.dropped.list(), Failed: s.failed.list(), Passed: s.passed.list(),
-		Lost: s.lost.list(), Custom: s.custom.list(),
-		Busy: time.Duration(s.busy.Load()), Blocked: time.Duration(s.blocked.Load()), Imbalance: s.imbalance(),
+		Custom: s.custom.list(),
+		Busy:   time.Duration(s.busy.Load()), Blocked: time.Duration(s.blocked.Load()), Imbalance: s.imbalance(),
 	}
 }
 

@@ -250,7 +250,8 @@ const (
 func TestAllocations(t *testing.T) {
 	m := compile(t, Builtin(), accessLog)
 	dst := make([]point.Value, 0, 16)
-	if n := testing.AllocsPerRun(100, func() { dst, _ = m.Match(accessLine, true, dst) }); n > 1 {
+	// One is that of package regexp; under the race detector its pool of machines misses now and then.
+	if n := testing.AllocsPerRun(100, func() { dst, _ = m.Match(accessLine, true, dst) }); n > 2 {
 		t.Errorf("%v allocations per match, want the one of package regexp", n)
 	}
 	if n := testing.AllocsPerRun(100, func() { dst, _ = m.Match("no access log", true, dst) }); n != 0 {

@@ -54,7 +54,7 @@ func Reserve(points, fieldsPerPoint int) *Batch {
 	n.refs.Store(1)
 	n.arena = takeArena(points, points*fieldsPerPoint)
 	return &Batch{
-		Points: n.arena.points[:0], Records: n.arena.records[:0],
+		Points: n.arena.points[:0:points], Records: n.arena.records[:0:min(points, cap(n.arena.records))],
 		fields: n.arena.fields, perPoint: fieldsPerPoint, node: n,
 	}
 }
@@ -95,7 +95,7 @@ func Merge(bs ...*Batch) *Batch {
 		n.roots += b.node.roots
 	}
 	n.arena = takeArena(points, 0)
-	out := &Batch{Points: n.arena.points[:0], node: n, Port: bs[0].Port, Read: bs[0].Read, Origin: bs[0].Origin}
+	out := &Batch{Points: n.arena.points[:0:points], node: n, Port: bs[0].Port, Read: bs[0].Read, Origin: bs[0].Origin}
 	if records > 0 {
 		out.Records = make([]Record, 0, records)
 	}
@@ -133,14 +133,27 @@ func (b *Batch) Split(ps []point.Point) *Batch {
 // Texts are shared: they do not change.
 func (b *Batch) Clone() *Batch {
 	b.node.refs.Add(1)
+	return b.copyTo(&node{parents: []*node{b.node}, roots: b.node.roots})
+}
+
+// Detach returns a copy of b that is bound to nothing: it is done with nobody's work and holds nobody up. It is
+// for branches that may lose what they get.
+func Detach(b *Batch) *Batch {
+	c := b.copyTo(&node{})
+	c.Records = append([]Record(nil), b.Records...) // those of b go back to its arena
+	return c
+}
+
+// copyTo returns a copy of b's points in an arena that belongs to n. Texts are shared: the buffers that they lie
+// in are the collector's.
+func (b *Batch) copyTo(n *node) *Batch {
 	fields := 0
 	for i := range b.Points {
 		fields += len(b.Points[i].Fields) + spareFields
 	}
-	n := &node{parents: []*node{b.node}, roots: b.node.roots}
 	n.refs.Store(1)
 	n.arena = takeArena(len(b.Points), fields)
-	c := &Batch{Points: n.arena.points[:len(b.Points)], Origin: b.Origin, Records: b.Records, Port: b.Port, Read: b.Read, node: n}
+	c := &Batch{Points: n.arena.points[:len(b.Points):len(b.Points)], Origin: b.Origin, Records: b.Records, Port: b.Port, Read: b.Read, node: n}
 	copy(c.Points, b.Points)
 	room := n.arena.fields
 	for i := range c.Points {

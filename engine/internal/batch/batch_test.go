@@ -253,7 +253,7 @@ func TestSteadyStreamAllocates(t *testing.T) {
 
 // What an arena's points referred to does not live on in the pool, and odd ones are not kept.
 func TestRecycledArenaIsEmpty(t *testing.T) {
-	a := &arena{}
+	a := &arena{used: 1}
 	a.points = append(a.points, point.Point{Name: "old"})
 	a.fields = append(a.fields, point.Field{Key: "old"})
 	a.records = append(a.records, Record{Key: []byte("old")})
@@ -334,10 +334,10 @@ func TestVerdicts(t *testing.T) {
 		t.Error("verdicts are still there")
 	}
 	vs := Verdicts(only)
-	if len(vs) != 3 || vs[0].Kind != Failed || vs[0].Err == nil || vs[1].Kind != Dropped || vs[1].Text != "why" || vs[2].Kind != Routed || vs[2].Text != "port" {
+	if len(vs) != 3 || vs[1].Kind != Failed || vs[1].Err == nil || vs[0].Kind != Dropped || vs[0].Text != "why" || vs[2].Kind != Routed || vs[2].Text != "port" {
 		t.Errorf("verdicts %+v", vs)
 	}
-	for i, want := range []int64{4, 1, 5} {
+	for i, want := range []int64{1, 4, 5} {
 		if got := number(&only.Points[vs[i].Index]); got != want {
 			t.Errorf("verdict %d is about %d, want %d", i, got, want)
 		}
@@ -375,5 +375,30 @@ func BenchmarkReserveForkDone(b *testing.B) {
 		y := x.Share()
 		Done(x)
 		Done(y)
+	}
+}
+
+// A detached copy is done with nothing and outlives what it came from.
+func TestDetach(t *testing.T) {
+	acked := 0
+	b := Reserve(2, 2)
+	b.Arm(1, func() { acked++ })
+	b.Records = append(b.Records, Record{Offset: 7})
+	b.Add().Set("n", point.Int(1))
+	c := Detach(b)
+	Done(b)
+	if acked != 1 {
+		t.Fatal("the copy holds the batch")
+	}
+	other := Reserve(2, 2) // from the same arena, if it was recycled
+	other.Records = append(other.Records, Record{Offset: 8})
+	other.Add().Set("n", point.Int(2))
+	if v, _ := c.Points[0].Get("n"); v.Int() != 1 || c.Records[0].Offset != 7 {
+		t.Errorf("the copy is %v of offset %d", v.Int(), c.Records[0].Offset)
+	}
+	Done(c)
+	Done(other)
+	if acked != 1 {
+		t.Error("the copy has acked")
 	}
 }

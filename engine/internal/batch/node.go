@@ -70,14 +70,18 @@ func (n *node) done() {
 // steady stream of batches allocates nothing (without this the engine ran 1.5 times as long and held twice the memory).
 type arena struct {
 	points  []point.Point
-	fields  []point.Field
+	fields  []point.Field // those that the batch may use
 	records []Record
+	used    int // points that the batch may use; beyond, and beyond fields, the memory is clear
 }
 
 var arenas = sync.Pool{New: func() any { return new(arena) }}
 
-// maxPooledFields keeps an arena that one odd batch blew up out of the pool.
-const maxPooledFields = 1 << 17
+// Arenas that one odd batch blew up stay out of the pool.
+const (
+	maxPooledPoints = 1 << 14
+	maxPooledFields = 1 << 17
+)
 
 func takeArena(points, fields int) *arena {
 	a := arenas.Get().(*arena)
@@ -90,17 +94,17 @@ func takeArena(points, fields int) *arena {
 	if cap(a.fields) < fields {
 		a.fields = make([]point.Field, fields)
 	}
-	a.fields = a.fields[:cap(a.fields)]
+	a.fields, a.used = a.fields[:fields], points
 	return a
 }
 
 func (a *arena) recycle() {
-	if a == nil || poison(a) || len(a.fields) > maxPooledFields {
+	if a == nil || poison(a) || cap(a.fields) > maxPooledFields || cap(a.points) > maxPooledPoints {
 		return
 	}
 	// What the points referred to (fetch buffers, script text) must not live as long as the pool does.
-	clear(a.points[:cap(a.points)])
+	clear(a.points[:a.used])
 	clear(a.fields)
-	clear(a.records[:cap(a.records)])
+	clear(a.records[:min(a.used, cap(a.records))])
 	arenas.Put(a)
 }

@@ -79,12 +79,17 @@ func Rest(b *Batch) []point.Point {
 // Only returns a view of the points of b that have a verdict, with these verdicts. It has no reference of its
 // own: Split b to send it on.
 func Only(b *Batch) *Batch {
-	marked := make([]bool, len(b.Points))
+	first := make([]int32, len(b.Points)) // verdict of each point, counted from 1
+	for n, v := range b.verdicts {
+		if i := int(v.Index); i >= 0 && i < len(first) && first[i] == 0 {
+			first[i] = int32(n + 1)
+		}
+	}
 	out := *b
 	out.Points, out.verdicts = nil, nil
-	for _, v := range b.verdicts {
-		if i := int(v.Index); i >= 0 && i < len(marked) && !marked[i] {
-			marked[i] = true
+	for i, n := range first {
+		if n > 0 {
+			v := b.verdicts[n-1]
 			v.Index = int32(len(out.Points))
 			out.Points = append(out.Points, b.Points[i])
 			out.verdicts = append(out.verdicts, v)
