@@ -157,3 +157,21 @@ func TestCanonicalReadsAsTheSame(t *testing.T) {
 		t.Errorf("first\n%s\nthen\n%s", first, second)
 	}
 }
+
+// A colon without a blank behind it is part of a text, in every collection.
+func TestColonsInFlow(t *testing.T) {
+	for _, text := range []string{
+		"{x: [localhost:9092, b:c:d]}", "[localhost:9092, b:c:d]", "{y: {x: [localhost:9092, b:c:d]}}",
+	} {
+		v, list := parseYAML("x.yaml", []byte("a: "+text+"\n"))
+		if len(list) > 0 {
+			t.Fatalf("%s: %v", text, list)
+		}
+		for v.kind == mapping {
+			v = v.items[0]
+		}
+		if len(v.items) != 2 || v.items[0].text != "localhost:9092" || v.items[1].text != "b:c:d" || v.items[1].pos.Col == 0 {
+			t.Errorf("%s: %+v", text, v.items)
+		}
+	}
+}

@@ -82,6 +82,7 @@ func tokenize(src []byte) (tokens token.Tokens, tooLarge *token.Token) {
 	var s scanner.Scanner
 	s.Init(string(src))
 	depth, run := 0, 0
+	var open []token.Type // of the flow collections around
 	for {
 		some, err := s.Scan()
 		if errors.Is(err, io.EOF) {
@@ -91,8 +92,10 @@ func tokenize(src []byte) (tokens token.Tokens, tooLarge *token.Token) {
 			switch t.Type {
 			case token.SequenceStartType, token.MappingStartType:
 				depth++
+				open = append(open, t.Type)
 			case token.SequenceEndType, token.MappingEndType:
 				depth--
+				open = open[:max(len(open)-1, 0)]
 			}
 			if t.Type == token.SequenceEntryType || t.Type == token.MappingKeyType {
 				run++
@@ -102,9 +105,26 @@ func tokenize(src []byte) (tokens token.Tokens, tooLarge *token.Token) {
 			if depth > maxDepth || run > maxDepth || len(tokens) > maxTokens {
 				return nil, t
 			}
+			if n := len(tokens); n >= 2 && len(open) > 0 && open[len(open)-1] == token.SequenceStartType && torn(tokens[n-2], tokens[n-1], t) {
+				key := tokens[n-2]
+				t = token.String(key.Value+":"+t.Value, key.Origin+":"+t.Origin, key.Position)
+				tokens = tokens[:n-2]
+			}
 			tokens.Add(t)
 		}
 	}
+}
+
+// torn reports whether the library has made a pair of one plain scalar: in a sequence inside of a flow mapping,
+// as in {brokers: [localhost:9092]}, it takes every colon for that of a pair. YAML wants a blank behind it.
+func torn(key, colon, value *token.Token) bool {
+	plain := func(t *token.Token) bool {
+		return t.Type == token.StringType || t.Type == token.IntegerType || t.Type == token.FloatType
+	}
+	return plain(key) && colon.Type == token.MappingValueType && plain(value) &&
+		key.Position.Line == value.Position.Line &&
+		colon.Position.Column == key.Position.Column+utf8.RuneCountInString(key.Value) &&
+		value.Position.Column == colon.Position.Column+1
 }
 
 // converter turns the library's tree into ours.
