@@ -1,5 +1,5 @@
 # The commands of the house. CI runs .ci/run; the long suites run one at a time.
-.PHONY: build test ci long show-engine show-engine-short update bench fuzz
+.PHONY: build test ci long show-engine show-engine-short update bench fuzz kills
 
 build:
 	go build -o bin/engine ./cmd/engine
@@ -30,5 +30,10 @@ FUZZTIME ?= 150s
 fuzz:
 	go run ./test/fuzz -time $(FUZZTIME)
 
+# kills kills the engine 200 times for each start; about half an hour.
+LOOPS ?= 200
+kills:
+	go test ./test/crash -run TestKillKafka -loops $(LOOPS) -timeout 60m -v
+
 # long is cut into suites of at most 60 minutes.
-long: fuzz show-engine
+long: fuzz kills show-engine

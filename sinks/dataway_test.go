@@ -106,7 +106,7 @@ const d01 = "0a4a0a03737263120d0a076d6573736167655a026d30120c0a04686f737440015a0
 const d02 = "src,host=h1,proj=p0 message=\"m0\",status=\"info\" 1700000000000000000\nsrc,host=h1,proj=p1 message=\"m1\",status=\"info\" 1700000000000000000\n"
 
 // The vectors D01 and D02 were recorded from a DataKit.
-func TestDatawayRequest(t *testing.T) {
+func TestDatawayRequestVectors(t *testing.T) {
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func unhex(t *testing.T, s string) []byte {
 	return b
 }
 
-func TestDatawayAnswers(t *testing.T) {
+func TestDatawayAnswerVectors(t *testing.T) {
 	var status int
 	var said string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
