@@ -133,7 +133,8 @@ func oneKill(binary, graph string, stand *bench.StandIn, r *rand.Rand, loop, cou
 		return "", err
 	}
 	defer e.Kill()
-	moment := time.NewTimer(time.Duration(r.Int64N(int64(400 * time.Millisecond))))
+	// A start takes some 200 ms up to the first delivery.
+	moment := time.NewTimer(time.Duration(r.Int64N(int64(200 * time.Millisecond))))
 	defer moment.Stop()
 	if phase == phaseStarting {
 		<-moment.C
