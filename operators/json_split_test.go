@@ -2,12 +2,14 @@ package operators
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"os"
 	"strings"
 	"testing"
 
 	"dataflow/engine"
+	"dataflow/engine/enginetest"
 	"dataflow/engine/point"
 )
 
@@ -17,7 +19,7 @@ func split(t testing.TB, c jsonSplitConfig, texts ...string) (kept []string, fai
 	if err != nil {
 		t.Fatal(err)
 	}
-	points, failed, dropped := process(t, op, messages(texts...))
+	points, failed, dropped := stream(t, op, messages(texts...))
 	for i := range points {
 		m, _ := points[i].Get("message")
 		n, _ := points[i].Get("message_len")
@@ -91,25 +93,56 @@ func TestJSONSplitVectors(t *testing.T) {
 	}
 }
 
-// TestJSONSplitAllocates: an array costs one piece of memory for the fields of all its elements.
+// stream runs a streamer on a batch and collects what it emits.
+func stream(t testing.TB, op engine.Operator, b *engine.Batch) (points []point.Point, failed, dropped map[int]string) {
+	t.Helper()
+	err := op.(engine.Streamer).Stream(t.Context(), b, func(_ context.Context, piece *engine.Batch) error {
+		if len(piece.Points) == 0 || len(piece.Points) > piecePoints {
+			t.Errorf("a piece of %d points", len(piece.Points))
+		}
+		for i := range piece.Points {
+			points = append(points, piece.Points[i].Clone())
+		}
+		enginetest.Done(piece)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := enginetest.Verdicts(b)
+	return points, o.Failed, o.Dropped
+}
+
+// TestJSONSplitLarge: a large array leaves in pieces, in order; one that would take too much memory fails, whatever
+// not_array says, and takes nothing else with it.
+func TestJSONSplitLarge(t *testing.T) {
+	for _, notArray := range []string{"fail", "pass"} {
+		many := "[" + strings.Repeat("1,", 9999) + "2]"
+		bomb := "[" + strings.Repeat("1,", 400_000) + "2]"
+		kept, failed, _ := split(t, jsonSplitConfig{Field: "message", NotArray: notArray}, "[7]", many, bomb, "[8,9]")
+		if len(kept) != 1+10_000+2 || kept[0] != "7" || kept[10_000] != "2" || kept[10_002] != "9" {
+			t.Errorf("%d points", len(kept))
+		}
+		if len(failed) != 1 || !strings.Contains(failed[2], "400001") {
+			t.Errorf("failed %v", failed)
+		}
+	}
+}
+
+// TestJSONSplitAllocates: an array costs a few pieces of memory, not one for each element.
 func TestJSONSplitAllocates(t *testing.T) {
 	op, err := newJSONSplit(quietEnv(), jsonSplitConfig{Field: "message", NotArray: "fail"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := op.(engine.Worker).NewWorker()
-	text := "[" + strings.Repeat(`{"a":1},`, 99) + `{"a":1}]`
-	b := messages(text)
-	first := b.Points[0]
-	points := make([]point.Point, 1, 128)
+	b := messages("[" + strings.Repeat(`{"a":1},`, 999) + `{"a":1}]`)
+	emit := func(_ context.Context, piece *engine.Batch) error { enginetest.Done(piece); return nil }
 	allocs := testing.AllocsPerRun(100, func() {
-		points[0] = first
-		b.Points = points[:1]
-		if err := w.Process(t.Context(), b); err != nil || len(b.Points) != 100 {
-			t.Fatal(err, len(b.Points))
+		if err := op.(engine.Streamer).Stream(t.Context(), b, emit); err != nil {
+			t.Fatal(err)
 		}
 	})
-	if allocs > 1 {
-		t.Errorf("%v allocations for 100 elements", allocs)
+	if allocs > 15 {
+		t.Errorf("%v allocations for 1000 elements", allocs)
 	}
 }

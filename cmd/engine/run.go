@@ -57,7 +57,7 @@ func (f *runFlags) run(s streams, path string) error {
 	if err != nil {
 		return err
 	}
-	o := runtime.Options{Log: log, Version: version, DrainTimeout: f.drain, UntilIdle: f.idle}
+	o := runtime.Options{Log: log, Version: version, DrainTimeout: max(f.drain, time.Nanosecond), UntilIdle: f.idle}
 	if f.standIn != "" {
 		if o.DialFor, err = parseStandIn(f.standIn); err != nil {
 			return err

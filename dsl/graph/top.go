@@ -55,6 +55,9 @@ func (l *loader) top(root *value) {
 	} else {
 		g.DeadLetter.Dir = filepath.Join(g.DataDir, "dead_letters")
 	}
+	if root.get("limits").get("in_flight") == nil {
+		g.Limits.InFlight = min(g.Limits.InFlight, g.Limits.Memory/4)
+	}
 	for name, positive := range map[string]bool{
 		"memory": g.Limits.Memory > 0, "in_flight": g.Limits.InFlight > 0, "message": g.Limits.Message > 0, "depth": g.Limits.Depth > 0,
 	} {

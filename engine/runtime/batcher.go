@@ -38,7 +38,7 @@ func estimate(b *engine.Batch) int {
 
 const (
 	assumedPoint = 512 // of heap, where nobody has measured
-	overdraft    = 2   // windows that a sink may hold
+	overdraft    = 1   // windows that a sink may hold
 	lookAgain    = 10 * time.Millisecond
 )
 

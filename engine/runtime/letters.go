@@ -54,14 +54,14 @@ func (l *letters) bury(ctx context.Context, node string, b *engine.Batch, dead [
 			if r.Origin != nil {
 				e.Origin = *r.Origin
 			}
-			e.Offset, e.Read, e.Key, e.Value, e.Headers = r.Offset, r.Time, r.Key, r.Value, r.Headers
+			e.Offset, e.Read = r.Offset, r.Time
 			if asRecords {
 				// One record is kept once, however many of its points failed here.
 				if seen[i] {
 					continue
 				}
 				seen[i] = true
-				e.Kind = deadletter.Record
+				e.Kind, e.Key, e.Value, e.Headers = deadletter.Record, r.Key, r.Value, r.Headers
 			}
 		}
 		entries = append(entries, e)

@@ -19,7 +19,7 @@ type Options struct {
 	// DialFor leads the connections of a role (kafka, dataway) elsewhere, without TLS and SASL; nil, or a nil
 	// result, does not.
 	DialFor func(role string) Dial
-	// DrainTimeout is how long stopping may take until what is not done is given up.
+	// DrainTimeout is how long stopping may take until what is not done is given up, DefaultDrainTimeout if 0.
 	DrainTimeout time.Duration
 	// UntilIdle stops the graph once nothing has come in and nothing has been on its way for this long; 0 is never.
 	UntilIdle time.Duration

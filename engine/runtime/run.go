@@ -44,7 +44,7 @@ func (e *Engine) Run(ctx context.Context, hurry <-chan struct{}) Result {
 	for _, s := range e.sources {
 		sources.Go(func() {
 			pprof.SetGoroutineLabels(pprof.WithLabels(soft, pprof.Labels("node", s.id)))
-			if err := s.run(soft); err != nil {
+			if err := s.run(soft, hard); err != nil {
 				e.stop.fail(err)
 			}
 		})

@@ -35,9 +35,9 @@ type sourcePort struct {
 	entry *edge
 }
 
-// run ends when the source has ended; its outputs are then closed.
-func (n *sourceNode) run(ctx context.Context) error {
-	err := n.guarded(ctx)
+// run ends when the source has ended; its outputs are then closed. Hard ends at a hard stop.
+func (n *sourceNode) run(ctx, hard context.Context) error {
+	err := n.guarded(ctx, hard)
 	for _, p := range n.ports {
 		if p.entry != nil {
 			p.entry.inbox.writers.Done()
@@ -52,17 +52,17 @@ func (n *sourceNode) run(ctx context.Context) error {
 
 // guarded runs the source and turns a panic into an error, which stops the engine: what a source had read and
 // not emitted is unknown.
-func (n *sourceNode) guarded(ctx context.Context) (err error) {
+func (n *sourceNode) guarded(ctx, hard context.Context) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: %v\n%s", errPanic, r, debug.Stack())
 		}
 	}()
-	return n.source.Run(ctx, n.emit)
+	return n.source.Run(ctx, func(ctx context.Context, b *engine.Batch) error { return n.emit(ctx, hard, b) })
 }
 
-// emit is the source's Emit.
-func (n *sourceNode) emit(ctx context.Context, b *engine.Batch) error {
+// emit is the source's Emit. Ctx bounds the wait for the window; what was accepted is worked on until hard ends.
+func (n *sourceNode) emit(ctx, hard context.Context, b *engine.Batch) error {
 	port := n.ports[b.Port]
 	if port == nil {
 		return engine.Permanent(fmt.Errorf("emitting on %s.%s: there is no such port", n.id, b.Port))
@@ -80,7 +80,7 @@ func (n *sourceNode) emit(ctx context.Context, b *engine.Batch) error {
 	n.stats.in.Add(int64(points))
 	if batch.HasVerdicts(b) {
 		// This is rare, so that a worker of its own each time does no harm.
-		if !n.intake.newWorker(n.outputs.deliver).settle(ctx, n.intake.steps[0], b) {
+		if !n.intake.newWorker(n.outputs.deliver).settle(hard, n.intake.steps[0], b) {
 			return nil // stopping: what is not done is read again
 		}
 		points = len(b.Points)
