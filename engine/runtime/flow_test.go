@@ -301,3 +301,22 @@ func TestNotRequired(t *testing.T) {
 		})
 	}
 }
+
+// A branch that is not required holds up nothing, the end of the graph included: what it has not taken is dropped.
+func TestNotRequiredAtTheEnd(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		l.partitions("in", 1, 20, 5)
+		l.write["maybe"] = func(ctx context.Context, _ *engine.Batch) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		x := l.start("sources: {in: {type: test_source}}\nsinks: {out: {type: test_writer, from: in}, maybe: {type: test_writer, from: {node: in, required: false}}}\n")
+		l.clean(x)
+		l.wantDelivered("out", upTo(100))
+		for _, n := range x.Snapshot().Nodes {
+			if n.Node == "maybe" && (len(n.Dropped) != 1 || n.Dropped[0].Label != "stopped" || n.In != n.Dropped[0].N) {
+				t.Errorf("%+v", n)
+			}
+		}
+	})
+}

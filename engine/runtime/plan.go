@@ -2,6 +2,7 @@ package runtime
 
 import (
 	goruntime "runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -274,6 +275,7 @@ func (b *builder) sink(n *graph.Node) {
 	if s.now == nil {
 		s.now = engine.HostEnv(nil).Now
 	}
+	s.spare = !b.required(n)
 	s.encoder, _ = b.built[n].(engine.Encoder)
 	s.writer, _ = b.built[n].(engine.Writer)
 	if s.batching.MaxPoints == 0 {
@@ -284,6 +286,13 @@ func (b *builder) sink(n *graph.Node) {
 	e.waitClose = append(e.waitClose, s.inbox)
 	out.writers.Add(1)
 	e.sinks = append(e.sinks, s)
+}
+
+// required reports whether a path of required edges leads from a source to the node.
+func (b *builder) required(n *graph.Node) bool {
+	return n.Kind == engine.SourceNode || slices.ContainsFunc(n.From, func(f graph.Edge) bool {
+		return f.Required && b.required(b.nodes[f.Node])
+	})
 }
 
 func workers(n int) int {

@@ -40,7 +40,9 @@ func (e *Engine) Run(ctx context.Context, hurry <-chan struct{}) Result {
 	defer discard()
 
 	var sources, graph sync.WaitGroup
-	e.start(hard, &graph)
+	spare, dropSpare := context.WithCancel(hard)
+	defer dropSpare()
+	e.start(hard, spare, &graph)
 	for _, s := range e.sources {
 		sources.Go(func() {
 			pprof.SetGoroutineLabels(pprof.WithLabels(soft, pprof.Labels("node", s.id)))
@@ -55,6 +57,10 @@ func (e *Engine) Run(ctx context.Context, hurry <-chan struct{}) Result {
 		graph.Wait()
 		close(drained)
 	}()
+	go func() {
+		sources.Wait()
+		e.endSpare(drained, dropSpare)
+	}()
 
 	e.await(soft, drained)
 	endSources()
@@ -66,7 +72,7 @@ func (e *Engine) Run(ctx context.Context, hurry <-chan struct{}) Result {
 }
 
 // start runs everything behind the sources.
-func (e *Engine) start(ctx context.Context, wg *sync.WaitGroup) {
+func (e *Engine) start(ctx, spare context.Context, wg *sync.WaitGroup) {
 	for _, in := range e.waitClose {
 		wg.Go(in.closeAfterWriters)
 	}
@@ -77,6 +83,10 @@ func (e *Engine) start(ctx context.Context, wg *sync.WaitGroup) {
 	}
 	for _, s := range e.sinks {
 		b := newBatcher(s.batching, s.encoder != nil, e.window, e.stop, &s.held, s.stats)
+		ctx := ctx
+		if s.spare {
+			ctx = spare
+		}
 		wg.Go(func() {
 			pprof.SetGoroutineLabels(pprof.WithLabels(ctx, pprof.Labels("node", s.id)))
 			s.run(ctx)
@@ -84,6 +94,27 @@ func (e *Engine) start(ctx context.Context, wg *sync.WaitGroup) {
 		wg.Go(b.run)
 		wg.Go(func() { e.outlet(s.inbox).Via(b).To(s) })
 	}
+}
+
+// spareTime is what branches that are not required get to finish once everything else is done.
+const spareTime = time.Second
+
+// endSpare ends the sinks of branches that are not required some time after the sources have ended and all that they
+// read is done: such a branch holds nobody up, the end of the graph included.
+func (e *Engine) endSpare(drained <-chan struct{}, drop func()) {
+	look := time.NewTicker(spareTime / 10)
+	defer look.Stop()
+	for calm := 0; calm < 10; calm++ {
+		select {
+		case <-drained:
+			return
+		case <-look.C:
+			if e.window.open.Load() > 0 {
+				calm = -1
+			}
+		}
+	}
+	drop()
 }
 
 // outlet is what the stage behind an inbox reads.
@@ -207,6 +238,11 @@ func (e *Engine) result(code int, why error) Result {
 	}
 	if code != ExitDone {
 		return Result{code, why}
+	}
+	for _, s := range e.sinks {
+		if s.spare {
+			s.stats.dropped.add("stopped", int(s.stats.imbalance())) // what endSpare has cut off
+		}
 	}
 	if err := e.Balanced(); err != nil {
 		return Result{ExitFailed, err}

@@ -29,6 +29,8 @@ type sinkNode struct {
 	retry    retry
 	timeout  time.Duration // of one attempt, 0 is the component's own
 	ordered  bool
+	// spare says that nothing that is required leads here: what is left when everything else is done is dropped.
+	spare bool
 
 	stats   *stats
 	latency latency
@@ -96,6 +98,10 @@ func (s *sinkNode) send(ctx context.Context, l *lane, g *group) {
 		for _, b := range g.bs {
 			s.latency.observe(time.Duration(now-b.Read), len(b.Points))
 			batch.Done(b)
+		}
+	} else if s.spare {
+		for _, b := range g.bs {
+			batch.Done(b) // a detached copy: it stands for nothing that could be read again
 		}
 	}
 	s.held.Add(int64(-g.roots))
