@@ -237,8 +237,7 @@ type buckets struct {
 	m  map[bucketKey]*bucket
 }
 
-// maxBuckets bounds the memory for keys that come from data. Beyond it, those that are full, and so know
-// nothing that a new one would not, are forgotten.
+// maxBuckets bounds the memory for keys that come from data.
 const maxBuckets = 100_000
 
 func (s *buckets) of(key bucketKey, now func() time.Time) *bucket {
@@ -248,18 +247,34 @@ func (s *buckets) of(key bucketKey, now func() time.Time) *bucket {
 		return x
 	}
 	if len(s.m) >= maxBuckets {
-		t := now()
-		for k, x := range s.m {
-			if x.idle(t) {
-				delete(s.m, k)
-			}
-		}
+		s.forget(now())
 	}
 	x := &bucket{}
 	// The key may lie in a fetch buffer that must not live as long as the bucket.
 	key.text = strings.Clone(key.text)
 	s.m[key] = x
 	return x
+}
+
+// forget makes room for a new bucket. A few at random are looked at: those that are full go, and if none is, the
+// fullest, whose key then gets at most a bucket's worth more than its rate.
+func (s *buckets) forget(now time.Time) {
+	const look = 16
+	var victim bucketKey
+	most, n := -1.0, 0
+	for k, x := range s.m { // in random order
+		if full := x.level(k.rate, now); full >= 1 {
+			delete(s.m, k)
+		} else if full > most {
+			victim, most = k, full
+		}
+		if n++; n == look {
+			break
+		}
+	}
+	if len(s.m) >= maxBuckets {
+		delete(s.m, victim)
+	}
 }
 
 // A bucket holds tokens: points or bytes that may pass. It may go below zero by one point, so that a point
@@ -307,10 +322,11 @@ func (k *bucket) take(rate engine.Rate, burst time.Duration, ps []point.Point, n
 	return 0, max(time.Duration(need/rate.Amount*float64(time.Second)), time.Microsecond)
 }
 
-func (k *bucket) idle(now time.Time) bool {
+// level returns how full the bucket is at a moment, in seconds' worth of its rate: 1 is all that a bucket can hold.
+func (k *bucket) level(rate engine.Rate, now time.Time) float64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return now.Sub(k.last) > 2*time.Second
+	return k.tokens/rate.Amount + now.Sub(k.last).Seconds()
 }
 
 // textSize is the bytes of a point's name, keys and values.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -453,5 +454,22 @@ func TestScriptDifferences(t *testing.T) {
 		if r.code != 0 || !strings.Contains(r.out, c.want) {
 			t.Errorf("%s: exit code %d, want %s\n%s%s", c.title, r.code, c.want, r.out, r.stderr)
 		}
+	}
+}
+
+// TestDataDirectoryInUse: a second engine on the same data directory does not start.
+func TestDataDirectoryInUse(t *testing.T) {
+	t.Parallel()
+	dir := files(t, "graph.yaml", "version: 1\nsources: {s: {type: generate, count: 1}}\nsinks: {o: {type: discard, from: s}}\n")
+	unlock, err := lockDataDir(filepath.Join(dir, "data", "graph"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := process(t, dir, nil, "run", "graph.yaml"); r.code != exitConfig || !strings.Contains(r.stderr, "in use by another engine") {
+		t.Errorf("exit code %d\n%s", r.code, r.stderr)
+	}
+	unlock()
+	if r := process(t, dir, nil, "run", "graph.yaml"); r.code != 0 {
+		t.Errorf("exit code %d\n%s", r.code, r.stderr)
 	}
 }

@@ -86,6 +86,11 @@ func runGraph(s streams, g *graph.Graph, o runtime.Options, adminAddr string) er
 	if err != nil {
 		return badGraph(s, err, g.Source)
 	}
+	unlock, err := lockDataDir(g.DataDir, o.Log)
+	if err != nil {
+		return &exitError{exitConfig, err}
+	}
+	defer unlock()
 	if adminAddr == "" {
 		adminAddr = g.Admin.Listen
 	}

@@ -80,7 +80,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, p := range s.Sources {
 		gauge(unackedDesc, float64(p.Unacked), p.Node, p.Type, p.Port)
 		gauge(oldestDesc, p.Oldest.Seconds(), p.Node, p.Type, p.Port)
-		counter(blockedDesc, p.Blocked.Seconds(), p.Node, p.Type, "window "+p.Port)
+		counter(blockedDesc, p.Blocked.Seconds(), p.Node, p.Type, strings.TrimSpace("window "+p.Port))
 	}
 	for i, l := range s.Lags {
 		if i == maxPartitions {

@@ -68,10 +68,19 @@ func (l *letters) bury(ctx context.Context, node string, b *engine.Batch, dead [
 	}
 	err := l.store.Append(ctx, entries)
 	if errors.Is(err, deadletter.ErrTooLarge) && len(entries) > 0 {
-		return l.oneByOne(ctx, entries)
+		err = l.oneByOne(ctx, entries)
+	}
+	if err != nil && ctx.Err() == nil {
+		return &diskError{err}
 	}
 	return err
 }
+
+// diskError is an I/O error on the data directory.
+type diskError struct{ error }
+
+// Unwrap returns the cause.
+func (e *diskError) Unwrap() error { return e.error }
 
 // oneByOne stores what the store can hold. An entry that is larger than all of it is lost, said and counted: to stop
 // for it would mean to read it again and stop again.

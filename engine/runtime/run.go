@@ -17,10 +17,11 @@ import (
 
 // Exit codes of a run.
 const (
-	ExitDone     = 0 // nothing lost
-	ExitFailed   = 1 // a node failed for good, or the ledger does not balance
-	ExitLost     = 6 // stopped with data that was accepted, is not done and cannot be sent again
-	ExitDeadline = 8 // the drain deadline passed; what was not done is read again
+	ExitDone     = 0  // nothing lost
+	ExitFailed   = 1  // a node failed for good, or the ledger does not balance
+	ExitLost     = 6  // stopped with data that was accepted, is not done and cannot be sent again
+	ExitDeadline = 8  // the drain deadline passed; what was not done is read again
+	ExitDisk     = 74 // I/O error on the data directory
 )
 
 // Result is how a run ended.
@@ -234,6 +235,10 @@ func (e *Engine) close() error {
 
 func (e *Engine) result(code int, why error) Result {
 	if err := e.stop.failure(); err != nil {
+		var disk *diskError
+		if errors.As(err, &disk) {
+			return Result{ExitDisk, err}
+		}
 		return Result{max(code, ExitFailed), err}
 	}
 	if code != ExitDone {

@@ -276,7 +276,7 @@ sources: {in: {type: test_source}}
 operators: {a: {type: test_process, from: in}}
 sinks: {out: {type: test_writer, from: a}}
 `).wait()
-		if r.Code != ExitFailed || !errors.Is(r.Err, errDisk) {
+		if r.Code != ExitDisk || !errors.Is(r.Err, errDisk) {
 			t.Errorf("ended with %d: %v", r.Code, r.Err)
 		}
 		if _, acks := l.acked(); acks != 0 {
