@@ -121,6 +121,7 @@ func (k *kafka) Run(ctx context.Context, emit engine.Emit) error {
 		return engine.Permanent(err)
 	}
 	var wg sync.WaitGroup
+	wg.Go(func() { k.watchTopics(run) })
 	for _, o := range k.ports {
 		wg.Go(func() {
 			if err := o.run(run, emit); err != nil {
