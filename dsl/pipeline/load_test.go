@@ -48,7 +48,6 @@ func TestLoadErrors(t *testing.T) {
 
 		// functions
 		{"nosuch(1)", "there is no function `nosuch`"}, {"add_kye(a, 1)", `did you mean "add_key"?`}, {"ADD_KEY(a, 1)", "there is no function"},
-		{"cache_get(1)", "not available in this version"}, {"pt_kvs_set(1)", "not available in this version"},
 		{"add_key()", "add_key: the argument key is missing"}, {"add_key(a, 1, 2)", "1:15: add_key takes at most 2 arguments"}, {"add_key(5)", "must be a name, a path or a text"},
 		{"add_key(a[0], 1)", "must be a name, a path or a text"}, {"add_key((a), 1)", "must be a name"}, {"add_key(key=a)", "takes no named arguments"},
 		{"set_tag(a, 5)", "must be a name"}, {"set_tag(a, b[0])", "must be a name"}, {"set_tag(a, len(b))", "must be a name"},

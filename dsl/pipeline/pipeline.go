@@ -21,6 +21,7 @@ import (
 	"dataflow/dsl/pipeline/compile"
 	"dataflow/dsl/pipeline/eval"
 	"dataflow/dsl/pipeline/grok"
+	"dataflow/dsl/pipeline/state"
 	"dataflow/dsl/pipeline/syntax"
 	"dataflow/engine/point"
 )
@@ -33,9 +34,15 @@ type Options struct {
 	Location *time.Location                            // where times without a zone belong, by default time.Local
 	Now      func() time.Time                          // by default time.Now
 
+	Host Host          // what the functions reach that read from outside; nil: nothing
+	Tags []point.Field // global tags, for points that are made of many (agg_create)
+
 	MaxSteps int64         // rounds of loops in a run; 0 is ten million. Long texts and lists use them up, too
 	MaxTime  time.Duration // of a run; 0 is unlimited
 	MaxDepth int           // of nested JSON; text that is nested deeper is read as nil. 0 is 512
+
+	// Observe, if it is not nil, may wrap each statement as it is compiled. At is where it begins.
+	Observe func(at Place, run eval.Stmt) eval.Stmt
 
 	// Bare leaves out what follows a run without an error: the status of a log is brought to its usual form, and the
 	// key time is removed and becomes the time of the point if it is an int other than 0.
@@ -51,12 +58,19 @@ type (
 	Errors = syntax.Errors
 	// RunError is how a script failed on a point.
 	RunError = eval.RunError
+	// Host is what scripts reach outside of their point.
+	Host = eval.Host
+	// Request is what the function http_request sends.
+	Request = eval.Request
+	// Reply is what the function http_request got.
+	Reply = eval.Reply
 )
 
 // Script is a compiled script. It is safe for use by several goroutines.
 type Script struct {
 	program *eval.Program
 	options Options
+	state   *state.State
 }
 
 // Compile reads and checks a script, and those that it uses. The error is of type [Errors].
@@ -68,11 +82,13 @@ func Compile(src string, o Options) (*Script, error) {
 			return nil, errs
 		}
 	}
-	program, errs := compile.Compile(&syntax.Source{Name: o.Name, Text: src}, compile.Options{Load: o.Loader, Patterns: patterns})
+	program, errs := compile.Compile(&syntax.Source{Name: o.Name, Text: src}, compile.Options{
+		Load: o.Loader, Patterns: patterns, Observe: o.Observe,
+	})
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	return &Script{program: program, options: o}, nil
+	return &Script{program: program, options: o, state: state.New()}, nil
 }
 
 // Runner runs a script. It is for one goroutine at a time.
@@ -89,7 +105,12 @@ func (s *Script) NewRunner() *Runner {
 		now = time.Now
 	}
 	limits := eval.Limits{Steps: o.MaxSteps, Time: o.MaxTime, Depth: o.MaxDepth}
-	return &Runner{script: s, frame: eval.NewFrame(limits, now, cmp.Or(o.Location, time.Local))}
+	frame := eval.NewFrame(limits, now, cmp.Or(o.Location, time.Local))
+	frame.State = s.state
+	if o.Host != nil {
+		frame.Host = o.Host
+	}
+	return &Runner{script: s, frame: frame}
 }
 
 // Outcome is what a run says about its point.

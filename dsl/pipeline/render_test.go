@@ -67,6 +67,11 @@ func render(p *point.Point, message string, o pipeline.Outcome) string {
 		}
 		lines = append(lines, f.Key+mark+"="+show(f.Value))
 	}
+	for i := range o.Created {
+		c := &o.Created[i]
+		line, _ := new(point.LineEncoder).Append(nil, c, nil)
+		lines = append(lines, fmt.Sprintf("created %v %s", c.Category, line))
+	}
 	return strings.Join(lines, "\n")
 }
 

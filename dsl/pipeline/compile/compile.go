@@ -16,6 +16,9 @@ import (
 type Options struct {
 	Load     func(name string) (text string, err error) // other scripts, for use; nil: there are none
 	Patterns *grok.Patterns                             // those that every script sees
+
+	// Observe, if it is not nil, may wrap each statement. At is where it begins.
+	Observe func(at syntax.Place, run eval.Stmt) eval.Stmt
 }
 
 // Compile compiles a script and those that it uses. Either the program is nil or there are no errors.

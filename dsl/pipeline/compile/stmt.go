@@ -66,6 +66,9 @@ func (c *compiler) stmt(s syntax.Stmt) eval.Stmt {
 		}
 	}
 	c.exits = outer
+	if c.Observe != nil {
+		run = c.Observe(c.src.Place(s.Pos()), run)
+	}
 	return run
 }
 

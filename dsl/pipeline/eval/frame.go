@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dataflow/dsl/pipeline/jsontape"
+	"dataflow/dsl/pipeline/state"
 	"dataflow/dsl/pipeline/syntax"
 	"dataflow/engine/point"
 )
@@ -51,6 +52,8 @@ type Frame struct {
 
 	Now   func() time.Time
 	Local *time.Location
+	Host  Host         // never nil
+	State *state.State // of the script, shared with the frames of other goroutines; never nil
 
 	err    *RunError
 	fatal  bool // err is no error of the script but of its budget, which nothing swallows
@@ -75,7 +78,10 @@ func NewFrame(limits Limits, now func() time.Time, local *time.Location) *Frame 
 	if limits.Steps <= 0 {
 		limits.Steps = defaultSteps
 	}
-	return &Frame{limits: limits, steps: limits.Steps, Now: now, Local: local, plain: jsontape.Doc{Depth: limits.Depth}}
+	return &Frame{
+		limits: limits, steps: limits.Steps, Now: now, Local: local, Host: nowhere{}, State: state.New(),
+		plain: jsontape.Doc{Depth: limits.Depth},
+	}
 }
 
 // Run runs the program on p from its beginning. It returns nil or how the script failed.

@@ -2,7 +2,6 @@ package funcs
 
 import (
 	"fmt"
-	"slices"
 
 	"dataflow/dsl/pipeline/eval"
 	"dataflow/dsl/pipeline/grok"
@@ -62,11 +61,7 @@ func Bind(env Env, call *syntax.Call) eval.Expr {
 }
 
 func (c *Call) unknown(name string) {
-	if slices.Contains(absent, name) {
-		c.fault(c.at, "the function `%s` is not available in this version", name)
-		return
-	}
-	known := slices.Clone(absent)
+	var known []string
 	for _, d := range All() {
 		known = append(known, d.Name)
 	}

@@ -22,6 +22,7 @@ var casts = map[string]func(f *eval.Frame, v point.Value) (point.Value, bool){
 
 var _ = declare(Decl{
 	Name:    "cast",
+	Group:   OnTypes,
 	Summary: "Reads a name, the variable first, and writes its value with another type to the key of that name.",
 	Params: []Param{
 		{Name: "key", Kind: Key},

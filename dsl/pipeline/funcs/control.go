@@ -7,6 +7,7 @@ import (
 
 var _ = declare(Decl{
 	Name:     "drop",
+	Group:    OnControl,
 	Summary:  "Marks the point as dropped. The script goes on.",
 	Surplus:  true,
 	Examples: []Example{{Script: "drop()\nadd_key(a, 1)", Want: "dropped\na=1"}},
@@ -20,6 +21,7 @@ var _ = declare(Decl{
 
 var _ = declare(Decl{
 	Name:     "exit",
+	Group:    OnControl,
 	Summary:  "Ends the script without an error. In a script called by `use` it ends that one only.",
 	Surplus:  true,
 	Examples: []Example{{Script: "add_key(a, 1)\nif true { exit() }\nadd_key(b, 2)", Want: "a=1"}},
@@ -33,6 +35,7 @@ var _ = declare(Decl{
 
 var _ = declare(Decl{
 	Name:    "use",
+	Group:   OnControl,
 	Summary: "Runs another script on the same point. It has variables and grok patterns of its own.",
 	Params:  []Param{{Name: "script", Kind: Text, Summary: "its file name"}},
 	Bind: func(c *Call) eval.Expr {

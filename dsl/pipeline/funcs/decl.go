@@ -7,12 +7,15 @@ import (
 	"slices"
 
 	"dataflow/dsl/pipeline/eval"
+	"dataflow/engine/point"
 )
 
 // Decl declares a function.
 type Decl struct {
 	Name     string
+	Group    Group
 	Summary  string // one sentence, with Markdown
+	Doc      string // what else to know, with Markdown: rules, what differs from DataKit, what a kill loses
 	Result   string // type of what a call yields; "" is void
 	Params   []Param
 	Named    bool // arguments may be named
@@ -22,6 +25,26 @@ type Decl struct {
 	// Bind makes the closure of one call. It reports what is wrong with the call to c and returns nil then.
 	Bind func(c *Call) eval.Expr
 }
+
+// Group is what functions work on. It is a heading of the reference.
+type Group string
+
+// The groups, in the order of the reference.
+const (
+	OnPoint   Group = "The point"
+	OnControl Group = "Control"
+	OnTypes   Group = "Types and numbers"
+	OnText    Group = "Text"
+	OnData    Group = "JSON, lists, maps, XML and key-value text"
+	OnGrok    Group = "Grok"
+	OnTime    Group = "Time"
+	OnClass   Group = "Classification"
+	OnState   Group = "State across points"
+	OnOutside Group = "Data from outside"
+)
+
+// Groups are all groups in the order of the reference.
+var Groups = []Group{OnPoint, OnControl, OnTypes, OnText, OnData, OnGrok, OnTime, OnClass, OnState, OnOutside}
 
 // Param is a parameter.
 type Param struct {
@@ -55,11 +78,20 @@ var kindNames = [...]string{
 // String says what may stand for a parameter of the kind.
 func (k Kind) String() string { return kindNames[k] }
 
-// Example is a script with a message that it runs on.
+// Example is a script with a message that it runs on. It runs as a test and stands in the reference.
 type Example struct {
-	Script  string
-	Message string
-	Want    string // the point's keys after the run but for the message as it was: key=value, key#=value for a tag, one a line
+	Script   string
+	Message  string
+	Category point.Category    // of the point; 0 is logging
+	Points   []string          // instead of Message: messages of points that are run one after the other
+	Scripts  map[string]string // others, for use
+	// Want is what the run leaves, a line each: an error, dropped, name=, time=, the point's keys but for message and
+	// status as they were (key=value, key#=value for a tag), and "created " with the category and the line protocol
+	// of each created point. With Points a line "--" stands between the outcomes.
+	Want string
+	// Varies says that the outcome depends on chance or the clock. Then Want says in words what to expect, and the test
+	// only runs it.
+	Varies bool
 }
 
 var declared = map[string]*Decl{}
@@ -83,14 +115,4 @@ func All() []*Decl {
 		all = append(all, declared[name])
 	}
 	return all
-}
-
-// absent are the functions of DataKit 1.84 that this version does not have.
-var absent = []string{
-	"adjust_timezone", "agg_create", "agg_metric", "b64dec", "b64enc", "cache_get", "cache_set", "cidr",
-	"conv_traceid_w3c_to_dd", "cover", "create_point", "datetime", "decode", "default_time_with_fmt", "delete",
-	"duration_precision", "format_int", "geoip", "gjson", "group_between", "group_in", "hash", "http_request", "json_all",
-	"kv_split", "mquery_refer_table", "parse_date", "parse_duration", "parse_int", "point_window", "pt_kvs_del", "pt_kvs_get",
-	"pt_kvs_keys", "pt_kvs_set", "pt_name", "query_refer_table", "sample", "setopt", "slice_string", "sql_cover", "strlen",
-	"timestamp", "url_decode", "url_parse", "user_agent", "vaild_json", "valid_json", "value_type", "window_hit", "xml",
 }

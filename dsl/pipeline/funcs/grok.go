@@ -6,7 +6,8 @@ import (
 )
 
 var _ = declare(Decl{
-	Name: "add_pattern",
+	Name:  "add_pattern",
+	Group: OnGrok,
 	Summary: "Defines a grok pattern for the calls of `grok` below it in its block. It works when the script is loaded, " +
 		"even where it is never reached.",
 	Params: []Param{{Name: "name", Kind: Text}, {Name: "pattern", Kind: Text}},
@@ -25,7 +26,8 @@ var _ = declare(Decl{
 })
 
 var _ = declare(Decl{
-	Name: "grok",
+	Name:  "grok",
+	Group: OnGrok,
 	Summary: "Matches the text of a key and writes the named groups to the point. Yields false, and writes nothing, if there " +
 		"is no match.",
 	Result: "bool",

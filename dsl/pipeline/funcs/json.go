@@ -11,6 +11,7 @@ import (
 
 var _ = declare(Decl{
 	Name:    "load_json",
+	Group:   OnData,
 	Summary: "Yields what a JSON text says; numbers are floats. Text that is no JSON gives nil.",
 	Result:  "any",
 	Params:  []Param{{Name: "text", Kind: Value}},
@@ -46,6 +47,7 @@ type jsonStep struct {
 
 var _ = declare(Decl{
 	Name:    "json",
+	Group:   OnData,
 	Summary: "Takes one value out of the JSON text of a key and writes it to another key. What is not there writes nothing.",
 	Params: []Param{
 		{Name: "input", Kind: Key},
@@ -179,6 +181,7 @@ func deletePath(v point.Value, steps []jsonStep) {
 
 var _ = declare(Decl{
 	Name:    "append",
+	Group:   OnData,
 	Summary: "Yields a new list with one more element. The variable itself is unchanged: write `a = append(a, x)`.",
 	Result:  "list",
 	Params:  []Param{{Name: "list", Kind: Ident}, {Name: "value", Kind: Value}},

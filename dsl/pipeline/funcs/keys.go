@@ -8,6 +8,7 @@ import (
 
 var _ = declare(Decl{
 	Name:    "add_key",
+	Group:   OnPoint,
 	Summary: "Writes a value to a key of the point. Without a value it takes that of the name itself, the variable first.",
 	Params: []Param{
 		{Name: "key", Kind: Key, Summary: "what is written"},
@@ -37,6 +38,7 @@ var _ = declare(Decl{
 
 var _ = declare(Decl{
 	Name:     "get_key",
+	Group:    OnPoint,
 	Summary:  "Yields the value of a key of the point, never of a variable; nil if there is none.",
 	Result:   "any",
 	Params:   []Param{{Name: "key", Kind: Key}},
@@ -52,6 +54,7 @@ var _ = declare(Decl{
 
 var _ = declare(Decl{
 	Name:    "set_tag",
+	Group:   OnPoint,
 	Summary: "Makes a key a tag. Without a value it takes that of the name itself, the variable first, or `\"\"`.",
 	Params: []Param{
 		{Name: "key", Kind: Key},
@@ -75,6 +78,7 @@ var _ = declare(Decl{
 
 var _ = declare(Decl{
 	Name:     "drop_key",
+	Group:    OnPoint,
 	Summary:  "Deletes a key of the point, tag or field. Variables are not touched.",
 	Params:   []Param{{Name: "key", Kind: Key}},
 	Examples: []Example{{Script: "add_key(a, 1)\nadd_key(b, 2)\ndrop_key(a)\ndrop_key(nosuch)", Want: "b=2"}},
@@ -89,6 +93,7 @@ var _ = declare(Decl{
 
 var _ = declare(Decl{
 	Name:     "drop_origin_data",
+	Group:    OnPoint,
 	Summary:  "Deletes the key `message`. Variables are not touched.",
 	Surplus:  true,
 	Examples: []Example{{Script: "drop_origin_data()\nadd_key(gone, message == nil)", Message: "m", Want: "gone=true"}},
@@ -102,6 +107,7 @@ var _ = declare(Decl{
 
 var _ = declare(Decl{
 	Name:    "rename",
+	Group:   OnPoint,
 	Summary: "Gives the key `old` of the point another name. It keeps its type and stays the tag or field that it is.",
 	Params: []Param{
 		{Name: "new", Kind: Key, Summary: "an existing key of this name is replaced"},
@@ -119,6 +125,7 @@ var _ = declare(Decl{
 
 var _ = declare(Decl{
 	Name:    "set_measurement",
+	Group:   OnPoint,
 	Summary: "Sets the name of the point, if the value is text.",
 	Params: []Param{
 		{Name: "value", Kind: Operand},
@@ -143,6 +150,7 @@ var _ = declare(Decl{
 
 var _ = declare(Decl{
 	Name:    "nullif",
+	Group:   OnTypes,
 	Summary: "Deletes a key of the point if its value equals a literal. Types count: 5 and 5.0 differ.",
 	Params: []Param{
 		{Name: "key", Kind: Key, Summary: "the value is that of the name, the variable first"},

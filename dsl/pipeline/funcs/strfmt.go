@@ -11,6 +11,7 @@ import (
 
 var _ = declare(Decl{
 	Name:    "strfmt",
+	Group:   OnText,
 	Summary: "Writes a formatted text to a key. The verbs are those of Go: `%s`, `%d`, `%v`, `%.2f`, `%q`, `%x`, `%t`, `%%`.",
 	Params: []Param{
 		{Name: "key", Kind: Key},

@@ -26,6 +26,7 @@ func inPlace(c *Call, change func(f *eval.Frame, s string) (string, bool)) eval.
 
 var _ = declare(Decl{
 	Name:     "uppercase",
+	Group:    OnText,
 	Summary:  "Writes the text of a key in upper case.",
 	Params:   []Param{{Name: "key", Kind: Key}},
 	Examples: []Example{{Script: "add_key(a, \"Straße é\")\nuppercase(a)", Want: `a="STRAßE É"`}},
@@ -36,6 +37,7 @@ var _ = declare(Decl{
 
 var _ = declare(Decl{
 	Name:     "lowercase",
+	Group:    OnText,
 	Summary:  "Writes the text of a key in lower case.",
 	Params:   []Param{{Name: "key", Kind: Key}},
 	Examples: []Example{{Script: "add_key(a, \"ÉCOLE 1\")\nlowercase(a)", Want: `a="école 1"`}},
@@ -74,6 +76,7 @@ func mapCase(f *eval.Frame, s string, first byte, change func(rune) rune) string
 
 var _ = declare(Decl{
 	Name:    "trim",
+	Group:   OnText,
 	Summary: "Strips white space, or any of the given characters, from both ends of the text of a key.",
 	Params: []Param{
 		{Name: "key", Kind: Key},
@@ -94,6 +97,7 @@ var _ = declare(Decl{
 
 var _ = declare(Decl{
 	Name:    "replace",
+	Group:   OnText,
 	Summary: "Replaces all matches of a regular expression (RE2) in the text of a key.",
 	Params: []Param{
 		{Name: "key", Kind: Key},
@@ -142,6 +146,7 @@ func replaceAll(f *eval.Frame, re *regexp.Regexp, s, with string) (string, bool)
 
 var _ = declare(Decl{
 	Name:    "match",
+	Group:   OnText,
 	Summary: "Reports whether a regular expression (RE2) matches somewhere in a text.",
 	Result:  "bool",
 	Params: []Param{
@@ -174,6 +179,7 @@ var _ = declare(Decl{
 
 var _ = declare(Decl{
 	Name:    "len",
+	Group:   OnText,
 	Summary: "Yields the bytes of a text or the elements of a list or map, else 0.",
 	Result:  "int",
 	Params:  []Param{{Name: "value", Kind: Value}},

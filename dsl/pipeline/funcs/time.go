@@ -9,7 +9,8 @@ import (
 )
 
 var _ = declare(Decl{
-	Name: "default_time",
+	Name:  "default_time",
+	Group: OnTime,
 	Summary: "Reads the text of a key as a time in any of the usual forms and writes it to the key in ns since 1970. On failure " +
 		"the key gets the time of the point, and `pl_msg` says why.",
 	Params: []Param{
