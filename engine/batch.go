@@ -111,6 +111,12 @@ type Ticker interface {
 	Tick(ctx context.Context, now Time, emit Emit) error
 }
 
+// Drainer is implemented by tickers that keep at a tick what they must let go at the end: Drain is called in place of
+// the last Tick.
+type Drainer interface {
+	Drain(ctx context.Context, emit Emit) error
+}
+
 // Closer is implemented by components with something to finish: Close is called after everything that they
 // emitted is done, or when the deadline has passed. Kafka's last commit is one.
 type Closer interface {

@@ -26,6 +26,8 @@ func (f fileScalar) FileAt(path string) (engine.File, error) {
 	return engine.File{Path: path, Data: data}, err
 }
 
+func (f fileScalar) Folder(string, string) ([]engine.File, bool, error) { return nil, false, nil }
+
 // mapping is a node with keys.
 type mapping struct {
 	engine.OptionNode
@@ -49,9 +51,13 @@ func scriptsIn(t testing.TB, files ...string) string {
 	return dir
 }
 
+func defaultPipeline() pipelineConfig {
+	return *engine.Lookup(engine.OperatorNode, "pipeline").NewConfig().(*pipelineConfig)
+}
+
 func newScript(t testing.TB, dir, file string) (engine.Operator, error) {
 	t.Helper()
-	var c pipelineConfig
+	c := defaultPipeline()
 	if err := c.Script.UnmarshalOption(fileScalar{scalar{text: file}, dir}); err != nil {
 		return nil, err
 	}
@@ -84,7 +90,7 @@ func TestPipelineByTopic(t *testing.T) {
 		"meta.topic": {"t": "a", "u": "", "v": "default"},
 		"name":       {"t": "a", "u": "", "v": "default"},
 	} {
-		var c pipelineConfig
+		c := defaultPipeline()
 		err := c.Script.UnmarshalOption(mapping{keys: []string{"by", "map", "default"}, values: []engine.OptionNode{
 			scalar{text: by},
 			mapping{keys: []string{"t", "u", "w"}, values: []engine.OptionNode{file("a.p"), file("none"), file("b.p")}},

@@ -4,8 +4,11 @@
 package graph
 
 import (
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"dataflow/engine"
 	"dataflow/engine/diag"
@@ -18,6 +21,8 @@ type Options struct {
 	Vars     map[string]string            // --var name=value, over those of vars:
 	Set      []string                     // --set node.option=value
 	ReadFile func(string) ([]byte, error) // os.ReadFile if nil
+
+	ReadDir func(string) ([]fs.DirEntry, error) // os.ReadDir if nil
 }
 
 // Graph is a graph that was read and checked, as far as that goes without building its components.
@@ -36,6 +41,8 @@ type Graph struct {
 	// Source returns the text of a file of the graph, or of one that an option names (a script), for
 	// [diag.List.Print]; nil for others. Secrets in the graph are covered.
 	Source func(file string) []byte
+	// Files are the paths of the files that options name, and of those that these use (scripts), sorted.
+	Files []string
 
 	byID     map[string]*Node
 	disabled map[string]engine.NodeKind
@@ -175,12 +182,16 @@ func Parse(path string, src []byte, o Options) (*Graph, error) {
 	if o.ReadFile == nil {
 		o.ReadFile = os.ReadFile
 	}
+	if o.ReadDir == nil {
+		o.ReadDir = os.ReadDir
+	}
 	g := &Graph{Path: path, Dir: filepath.Dir(path), byID: map[string]*Node{}, disabled: map[string]engine.NodeKind{}}
 	l := &loader{opts: o, g: g, files: map[string][]byte{}, masks: map[string][]mask{},
 		data: map[string][]byte{}, ids: map[string]diag.Pos{}, disabledFrom: map[string]*value{}}
 	g.Source = l.source
 	l.in = interpolator{getenv: o.Getenv, readFile: o.ReadFile, source: l.text, report: l.report}
 	l.load(path, src)
+	g.Files = slices.Sorted(maps.Keys(l.data))
 	if err := l.list.Err(); err != nil {
 		return g, err
 	}

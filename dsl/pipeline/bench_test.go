@@ -2,8 +2,14 @@ package pipeline_test
 
 import (
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
 
 	"dataflow/dsl/pipeline"
 	"dataflow/engine/point"
@@ -71,8 +77,10 @@ func newBench(t testing.TB, name string, metric bool) *bench {
 	return b
 }
 
+func (b *bench) build() { b.point.Fields = append(b.point.Fields[:0], b.fields...) }
+
 func (b *bench) run() pipeline.Outcome {
-	b.point.Fields = append(b.point.Fields[:0], b.fields...)
+	b.build()
 	return b.runner.Run(&b.point)
 }
 
@@ -89,14 +97,109 @@ func TestBenchScripts(t *testing.T) {
 	}
 }
 
+// measure runs what is measured and reports the time of the processor for one run, too: on a machine that others use the
+// clock tells little.
+func measure(b *testing.B, run func()) {
+	run() // memory that is made once
+	b.ReportAllocs()
+	before := processor(b)
+	for b.Loop() {
+		run()
+	}
+	b.ReportMetric(float64(processor(b)-before)/float64(b.N), "cpu-ns/op")
+}
+
+// processor returns the processor's time that the process has used.
+func processor(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkCalibration measures what the figures of the scripts are held against, in the same process: machines differ, and
+// one machine differs from minute to minute.
+func BenchmarkCalibration(b *testing.B) {
+	message := func(name string) string { return newBench(b, name, false).message }
+	b.Run("gjson", func(b *testing.B) { // what script a takes out of its message
+		text := message("a")
+		measure(b, func() {
+			for _, path := range [...]string{"dimensions.ip", "dimensions.bk_biz_id", "metrics.cpu_usage_pct"} {
+				if !gjson.Get(text, path).Exists() {
+					b.Fatalf("%s is missing", path)
+				}
+			}
+		})
+	})
+	b.Run("regexp_e", func(b *testing.B) { // what script e has to match
+		text := message("e")
+		first, second, third := regexp.MustCompile(`(?i)out of memory`), regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T`), regexp.MustCompile(`status=(4|5)\d\d`)
+		measure(b, func() {
+			if first.MatchString(text) || second.MatchString(text) || !third.MatchString(text) {
+				b.Fatal("wrong match")
+			}
+		})
+	})
+	b.Run("regexp_b2", func(b *testing.B) { // what the pattern of script b2 expands to
+		text := message("b2")
+		script, err := os.ReadFile("testdata/bench/b2.p")
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, pattern, _ := strings.Cut(string(script), "grok(_, ")
+		pattern, _, _ = strings.Cut(pattern, ")\n")
+		if pattern, err = strconv.Unquote(pattern); err != nil {
+			b.Fatal(err)
+		}
+		re := regexp.MustCompile(expand(b, pattern))
+		measure(b, func() {
+			if re.FindStringSubmatchIndex(text) == nil {
+				b.Fatal("no match")
+			}
+		})
+	})
+	for _, x := range []struct {
+		name   string
+		metric bool
+	}{{"point_metric", true}, {"point_log", false}} { // building the point, which is in the figures of the scripts
+		b.Run(x.name, func(b *testing.B) {
+			measure(b, newBench(b, "d", x.metric).build)
+		})
+	}
+}
+
+// expand replaces the names in a grok pattern as they are written down: a group each, with a name where there is a key.
+func expand(t testing.TB, pattern string) string {
+	t.Helper()
+	list, err := os.ReadFile("grok/patterns.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defs := map[string]string{}
+	for line := range strings.Lines(string(list)) {
+		name, def, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		defs[name] = def
+	}
+	name := regexp.MustCompile(`%\{(\w+)(?::(\w+))?(?::\w+)?\}`)
+	for strings.Contains(pattern, "%{") {
+		pattern = name.ReplaceAllStringFunc(pattern, func(s string) string {
+			part := name.FindStringSubmatch(s)
+			if part[2] != "" {
+				return "(?P<" + part[2] + ">" + defs[part[1]] + ")"
+			}
+			return "(" + defs[part[1]] + ")"
+		})
+	}
+	return pattern
+}
+
 func BenchmarkScript(b *testing.B) {
 	for _, x := range benches {
 		b.Run(x.name, func(b *testing.B) {
 			bench := newBench(b, x.name, x.metric)
-			b.ReportAllocs()
-			for b.Loop() {
-				bench.run()
-			}
+			measure(b, func() { bench.run() })
 		})
 	}
 }

@@ -37,16 +37,23 @@ type Options struct {
 	Host Host          // what the functions reach that read from outside; nil: nothing
 	Tags []point.Field // global tags, for points that are made of many (agg_create)
 
-	MaxSteps int64         // rounds of loops in a run; 0 is ten million. Long texts and lists use them up, too
-	MaxTime  time.Duration // of a run; 0 is unlimited
-	MaxDepth int           // of nested JSON; text that is nested deeper is read as nil. 0 is 512
+	MaxSteps  int64         // rounds of loops in a run; 0 is ten million. Long texts and lists use them up, too
+	MaxTime   time.Duration // of a run; 0 is unlimited
+	MaxOutput int64         // bytes of texts, lists and points that a run may make; 0 is 64 MiB
+	MaxDepth  int           // of nested JSON; text that is nested deeper is read as nil. 0 is 512
 
 	// Observe, if it is not nil, may wrap each statement as it is compiled. At is where it begins.
 	Observe func(at Place, run eval.Stmt) eval.Stmt
 
+	// Notes, if it is not nil, is told why an index yields nil or fails: which key a map lacks, and which it has. It is for
+	// trying scripts; it takes time, and is called by the goroutine of the runner.
+	Notes func(at Place, text string)
+
 	// Bare leaves out what follows a run without an error: the status of a log is brought to its usual form, and the
 	// key time is removed and becomes the time of the point if it is an int other than 0.
 	Bare bool
+	// NoStatusMapping leaves out the first of these.
+	NoStatusMapping bool
 }
 
 type (
@@ -83,13 +90,26 @@ func Compile(src string, o Options) (*Script, error) {
 		}
 	}
 	program, errs := compile.Compile(&syntax.Source{Name: o.Name, Text: src}, compile.Options{
-		Load: o.Loader, Patterns: patterns, Observe: o.Observe,
+		Load: o.Loader, Patterns: patterns, Observe: o.Observe, Notes: o.Notes,
 	})
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	return &Script{program: program, options: o, state: state.New()}, nil
+	s := &Script{program: program, options: o, state: state.New()}
+	s.state.Buckets.Tags = o.Tags
+	return s, nil
 }
+
+// Due returns the points of the aggregation buckets (agg_create) whose interval is over, in a fixed order. With all, which is for
+// the end of the script, it returns those of every bucket, and leaves all empty. Whoever runs the script calls it every
+// second or so, also while no points come. The points belong to the caller.
+func (s *Script) Due(now time.Time, all bool) []point.Point { return s.state.Buckets.Due(now, all) }
+
+// Lost counts what the state of a script (cache, aggregations, windows of points) could not hold.
+type Lost = state.Lost
+
+// Lost returns what the state of the script could not hold so far.
+func (s *Script) Lost() Lost { return s.state.Lost() }
 
 // Runner runs a script. It is for one goroutine at a time.
 type Runner struct {
@@ -104,9 +124,9 @@ func (s *Script) NewRunner() *Runner {
 	if now == nil {
 		now = time.Now
 	}
-	limits := eval.Limits{Steps: o.MaxSteps, Time: o.MaxTime, Depth: o.MaxDepth}
+	limits := eval.Limits{Steps: o.MaxSteps, Time: o.MaxTime, Output: o.MaxOutput, Depth: o.MaxDepth}
 	frame := eval.NewFrame(limits, now, cmp.Or(o.Location, time.Local))
-	frame.State = s.state
+	frame.State = s.state.View()
 	if o.Host != nil {
 		frame.Host = o.Host
 	}
@@ -115,20 +135,30 @@ func (s *Script) NewRunner() *Runner {
 
 // Outcome is what a run says about its point.
 type Outcome struct {
-	Dropped bool          // the script called drop(); never set with Err
+	Dropped bool          // the script called drop(), and no window handed the point back; never set with Err
 	Err     *RunError     // nil, or why the script ended early; what it wrote before stays on the point
-	Created []point.Point // further points that the script made, none with Err; they belong to the caller
+	Created []point.Point // further points, made by the script or handed back by a window, none with Err; they belong to the caller
+
+	KeptStatus bool // the script switched the status mapping off
 }
+
+// Status returns the usual form of the status of a log: "error" for "E", "warning" for "warn".
+func Status(s string) string { return eval.Status(s) }
 
 // Run runs the script on p and changes p in place. Texts that the script makes do not share memory with anything
 // that is reused: they may stay on the point as long as those of the message that it was made of.
 func (r *Runner) Run(p *point.Point) Outcome {
 	f := r.frame
+	f.State.Begin(p)
 	if err := f.Run(r.script.program, p); err != nil {
-		return Outcome{Err: err}
+		return Outcome{Err: err} // the point goes on: no window stores it, and its hit is none
 	}
+	out := Outcome{KeptStatus: f.KeepStatus}
+	f.KeepStatus = f.KeepStatus || r.script.options.NoStatusMapping
 	if !r.script.options.Bare {
 		f.After()
 	}
-	return Outcome{Dropped: f.Dropped, Created: f.Created}
+	created, stays := f.State.Settle(f.Dropped, f.Created)
+	out.Created, out.Dropped = created, !stays
+	return out
 }

@@ -39,7 +39,7 @@ func TestVectors(t *testing.T) {
 		{"status of another type", "m", "add_key(status, 5)", ""},
 		{"status of an error run", "m", "add_key(status, \"W\")\nadd_key(time, 5)\nx = 1 + nosuch", "error 3:7: unsupported rhs data type: nil\nstatus=\"W\"\ntime=5"},
 		{"a long status", "m", "add_key(status, \"Something Quite Different\")", `status="something quite different"`},
-		{"P26", "m", "cast(bkzid, \"sttr\")", `load error 1:13: cast: there is no type "sttr" (the types are bool, int, float, str)`},
+		{"P26", "m", "cast(bkzid, \"sttr\")", `load error 1:13: cast: there is no type "sttr" (the types are bool, int, float, str) (did you mean "str"?)`},
 	} {
 		if got := run(t, x.script, x.message, options()); got != x.want {
 			t.Errorf("%s: %s\ngot\n%s\nwant\n%s", x.name, x.script, got, x.want)
@@ -193,7 +193,7 @@ func TestFunctions(t *testing.T) {
 
 		{"x 12", "set_tag(a, \"lit\")\nset_tag(b, a)\nset_tag(c, nosuch)\nset_tag(d.e, _)\nadd_key(f, 1.5)\nset_tag(f)\nset_tag(message)",
 			"message#=\"x 12\"\na#=\"lit\"\nb#=\"lit\"\nc#=\"\"\nd.e#=\"x 12\"\nf#=\"1.5\""},
-		{"m", "set_measurement(message)\nset_measurement(5 > 4)", "load error 2:19: set_measurement: the argument value must be a name, a path or a text literal"},
+		{"m", "set_measurement(message)\nset_measurement(5 > 4)", "load error 2:19: set_measurement: the argument value must be a name, a path or a text literal (assign it to a variable first)"},
 		{"m", "n = \"v\"\nset_measurement(n, true)\nadd_key(a, n)\nadd_key(bad, 5)\nset_measurement(bad, true)\nset_measurement(\"lit\", true)", "name=lit\na=\"v\""},
 		{"m", "add_key(a, nil)\nadd_key(b, \"x\")\nnullif(a, nil)\nnullif(b, message)\nnullif(nosuch, nil)\nv = 5\nadd_key(v, 6)\nnullif(v, 5)\nadd_key(c, -1.5)\nnullif(c, -1.5)", "b=\"x\""},
 

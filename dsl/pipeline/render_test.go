@@ -96,8 +96,18 @@ func run(t testing.TB, script, message string, o pipeline.Options) string {
 		p := logPoint(message)
 		got[i] = render(&p, message, r.Run(&p))
 	}
-	if got[0] != got[1] {
+	if got[0] != got[1] && !remembers(script) {
 		t.Errorf("%s\nfirst run:\n%s\nsecond run:\n%s", script, got[0], got[1])
 	}
 	return got[0]
+}
+
+// remembers reports whether a script calls a function whose outcome depends on earlier points, or on chance.
+func remembers(script string) bool {
+	for _, name := range []string{"cache_", "agg_", "window", "sample"} {
+		if strings.Contains(script, name) {
+			return true
+		}
+	}
+	return false
 }

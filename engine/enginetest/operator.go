@@ -180,12 +180,17 @@ func (d *driven) end(ctx context.Context) {
 		if p := d.ticker.Period(); p <= 0 {
 			d.t.Errorf("a period of %v", p)
 		}
-		err := d.ticker.Tick(ctx, time.Now(), func(_ context.Context, piece *engine.Batch) error {
+		emit := func(_ context.Context, piece *engine.Batch) error {
 			d.take(piece)
 			return nil
-		})
-		if err != nil {
+		}
+		if err := d.ticker.Tick(ctx, time.Now(), emit); err != nil {
 			d.t.Errorf("ticking: %v", err)
+		}
+		if last, ok := d.any.(engine.Drainer); ok {
+			if err := last.Drain(ctx, emit); err != nil {
+				d.t.Errorf("draining: %v", err)
+			}
 		}
 	}
 	closeIt(d.t, d.any)

@@ -46,7 +46,7 @@ type Client struct {
 type Answer struct {
 	Status int
 	Header http.Header
-	Body   []byte // at most its first 64 KiB
+	Body   []byte // of a [Client] at most its first 64 KiB
 }
 
 // New returns a client. An error is one of [engine.FieldError] with the path proxy or tls.*.

@@ -160,17 +160,21 @@ func tickerOf(st *step) engine.Ticker {
 	return t
 }
 
-// tick calls a ticker until the stage has drained, and then once more.
+// tick calls a ticker until the stage has drained, and then once more, or its Drain.
 func (w *worker) tick(ctx context.Context, i int, t engine.Ticker, drained <-chan struct{}) {
 	clock := time.NewTicker(t.Period())
 	defer clock.Stop()
 	st := w.steps[i]
-	once := func(now time.Time) {
+	last := func(emit engine.Emit) error { return t.Tick(ctx, time.Now(), emit) }
+	if d, ok := t.(engine.Drainer); ok {
+		last = func(emit engine.Emit) error { return d.Drain(ctx, emit) }
+	}
+	once := func(call func(engine.Emit) error) {
 		if w.stop.hard() {
 			return
 		}
 		var emitted int64
-		err := w.guard(st, func() error { return t.Tick(ctx, now, w.emitFrom(i, &emitted)) })
+		err := w.guard(st, func() error { return call(w.emitFrom(i, &emitted)) })
 		if st.streamer != nil {
 			st.stats.queued.Add(-emitted)
 		} else {
@@ -183,9 +187,9 @@ func (w *worker) tick(ctx context.Context, i int, t engine.Ticker, drained <-cha
 	for {
 		select {
 		case now := <-clock.C:
-			once(now)
+			once(func(emit engine.Emit) error { return t.Tick(ctx, now, emit) })
 		case <-drained:
-			once(time.Now())
+			once(last)
 			st.stats.settleQueue()
 			return
 		}

@@ -18,16 +18,17 @@ func (c *compiler) assignment(s *syntax.Assign) eval.Stmt {
 			return eval.Fail
 		}
 	}
-	value := c.Expr(s.Right[0])
+	o := c.operand(s.Right[0])
+	value := o.expr()
 	if s.Op == syntax.OpDiv || s.Op == syntax.OpMod {
 		c.checkDivisor(s.At, s.Right[0])
 	}
 	switch left := s.Left[0].(type) {
 	case *syntax.Ident:
 		if s.Op == syntax.OpNone {
-			return c.bind(s, funcs.KeyName(left.Name), value)
+			return c.bind(s, funcs.KeyName(left.Name), o)
 		}
-		return c.rebind(s, funcs.KeyName(left.Name), value)
+		return c.rebind(s, funcs.KeyName(left.Name), o)
 	case *syntax.Index:
 		return c.put(s, left, value)
 	default: // accepted, and nothing is assigned
@@ -49,11 +50,12 @@ func (c *compiler) located(x eval.Expr, at syntax.Pos) eval.Expr {
 }
 
 // bind compiles name = value.
-func (c *compiler) bind(s *syntax.Assign, name string, value eval.Expr) eval.Stmt {
+func (c *compiler) bind(s *syntax.Assign, name string, o operand) eval.Stmt {
 	to := c.assign(name)
 	src, at := c.src, s.Right[0].Pos()
 	if slot := to.own; to.static() {
-		return func(f *eval.Frame) eval.Flow {
+		value := o.eval
+		return c.storing(slot, o.ints, func(f *eval.Frame) eval.Flow {
 			v, ok := value(f)
 			if !ok {
 				f.Locate(src, at)
@@ -61,8 +63,9 @@ func (c *compiler) bind(s *syntax.Assign, name string, value eval.Expr) eval.Stm
 			}
 			f.Slots[slot] = eval.NotVoid(v)
 			return eval.Next
-		}
+		})
 	}
+	value := o.expr()
 	return func(f *eval.Frame) eval.Flow {
 		v, ok := value(f)
 		if !ok {
@@ -74,13 +77,49 @@ func (c *compiler) bind(s *syntax.Assign, name string, value eval.Expr) eval.Stm
 	}
 }
 
+// storing puts the shortcut of an int expression, if there is one, before the statement that assigns it to the slot in
+// general.
+func (c *compiler) storing(slot int, tree *ints, general eval.Stmt) eval.Stmt {
+	if tree == nil || tree.isLeaf() || c.Plain {
+		return general
+	}
+	if l, r := tree.left, tree.right; tree.op == syntax.OpAdd && l.isSlot() && l.slot == slot && r.isConst() { // i += 1
+		by := r.val
+		return func(f *eval.Frame) eval.Flow {
+			v := &f.Slots[slot]
+			if v.Kind() != point.KindInt {
+				return general(f)
+			}
+			*v = point.Int(v.Int() + by)
+			return eval.Next
+		}
+	}
+	code := tree.code()
+	if code == nil {
+		return general
+	}
+	return func(f *eval.Frame) eval.Flow {
+		n, ok := code.run(f)
+		if !ok {
+			return general(f)
+		}
+		f.Slots[slot] = point.Int(n)
+		return eval.Next
+	}
+}
+
 // rebind compiles name += value and its like. A name that is not known stays so.
-func (c *compiler) rebind(s *syntax.Assign, name string, value eval.Expr) eval.Stmt {
+func (c *compiler) rebind(s *syntax.Assign, name string, o operand) eval.Stmt {
 	src, at, op := c.src, s.Right[0].Pos(), s.Op
 	p := c.resolve(name)
 	if p.static() {
 		slot := p.slots[0]
-		return func(f *eval.Frame) eval.Flow {
+		tree := join(op, &ints{slot: slot}, o.ints)
+		value := o.eval
+		if tree == nil {
+			value = o.expr()
+		}
+		return c.storing(slot, tree, func(f *eval.Frame) eval.Flow {
 			y, ok := value(f)
 			if !ok {
 				f.Locate(src, at)
@@ -93,8 +132,9 @@ func (c *compiler) rebind(s *syntax.Assign, name string, value eval.Expr) eval.S
 			}
 			f.Slots[slot] = v
 			return eval.Next
-		}
+		})
 	}
+	value := o.expr()
 	own := -1 // where a value read from the point goes
 	if !p.bound {
 		own = c.declareUnset(name).slot

@@ -9,24 +9,42 @@ import (
 
 // operand is a compiled expression. If isConst is set val is its value.
 type operand struct {
-	eval    eval.Expr
+	eval    eval.Expr // in general, without the shortcut
+	ints    *ints     // the shortcut, nil if there is none
 	val     point.Value
 	isConst bool
 }
 
 func constant(v point.Value) operand {
-	return operand{val: v, isConst: true, eval: func(*eval.Frame) (point.Value, bool) { return v, true }}
+	return operand{val: v, isConst: true, eval: func(*eval.Frame) (point.Value, bool) { return v, true }, ints: intsOf(v)}
+}
+
+// expr returns how the operand is evaluated, with its shortcut where that pays.
+func (o operand) expr() eval.Expr {
+	if o.ints == nil || o.ints.isLeaf() {
+		return o.eval
+	}
+	code, general := o.ints.code(), o.eval
+	if code == nil {
+		return general
+	}
+	return func(f *eval.Frame) (point.Value, bool) {
+		if n, ok := code.run(f); ok {
+			return point.Int(n), true
+		}
+		return general(f)
+	}
 }
 
 // Expr compiles an expression. It is for funcs, too.
-func (c *compiler) Expr(x syntax.Expr) eval.Expr { return c.operand(x).eval }
+func (c *compiler) Expr(x syntax.Expr) eval.Expr { return c.operand(x).expr() }
 
 func (c *compiler) operand(x syntax.Expr) operand {
 	switch x := x.(type) {
 	case *syntax.Literal:
 		return constant(x.Val)
 	case *syntax.Ident:
-		return operand{eval: c.name(x.Name)}
+		return c.name(x.Name)
 	case *syntax.Paren:
 		return c.operand(x.X)
 	case *syntax.List:
@@ -42,7 +60,7 @@ func (c *compiler) operand(x syntax.Expr) operand {
 	case *syntax.Index:
 		return operand{eval: c.index(x)}
 	case *syntax.Slice:
-		return operand{eval: c.slice(x)}
+		return c.slice(x)
 	}
 	// An attribute path is no value. It stands for its text where a function asks for a key.
 	return operand{eval: func(*eval.Frame) (point.Value, bool) { return eval.Void(), true }}
@@ -62,24 +80,26 @@ func (c *compiler) list(x *syntax.List) operand {
 	isConst := !c.mutates
 	for i, item := range x.Items {
 		items[i] = c.operand(item)
+		items[i].eval = items[i].expr()
 		isConst = isConst && items[i].isConst
 	}
 	build := func(f *eval.Frame) (point.Value, bool) {
+		if !f.Spend(len(items) * eval.ItemSize) {
+			return point.Nil(), false
+		}
 		list := make([]point.Value, len(items))
 		for i := range items {
 			v, ok := items[i].eval(f)
+			if ok {
+				list[i], ok = f.Tree(v)
+			}
 			if !ok {
 				return point.Nil(), false
 			}
-			list[i] = eval.Tree(v)
 		}
 		return point.List(list), true
 	}
-	if isConst {
-		v, _ := build(nil)
-		return constant(v)
-	}
-	return operand{eval: build}
+	return c.folded(build, isConst)
 }
 
 func (c *compiler) mapping(x *syntax.Map) operand {
@@ -90,10 +110,14 @@ func (c *compiler) mapping(x *syntax.Map) operand {
 			c.fault(l.At, "the key of a map is not str but %s", eval.TypeName(l.Val))
 		}
 		keys[i], vals[i] = c.operand(x.Keys[i]), c.operand(x.Vals[i])
+		vals[i].eval = vals[i].expr()
 		isConst = isConst && keys[i].isConst && keys[i].val.Kind() == point.KindString && vals[i].isConst
 	}
 	src := c.src
 	build := func(f *eval.Frame) (point.Value, bool) {
+		if !f.Spend(len(keys) * 2 * eval.ItemSize) {
+			return point.Nil(), false
+		}
 		m := make(map[string]point.Value, len(keys))
 		for i := range keys {
 			k, ok := keys[i].eval(f)
@@ -110,20 +134,18 @@ func (c *compiler) mapping(x *syntax.Map) operand {
 			if eval.IsVoid(v) {
 				return f.FailAt(src, x.Vals[i].Pos(), "the value of a map is void")
 			}
-			m[k.Str()] = eval.Tree(v)
+			if m[k.Str()], ok = f.Tree(v); !ok {
+				return point.Nil(), false
+			}
 		}
 		return point.Map(m), true
 	}
-	if isConst {
-		v, _ := build(nil)
-		return constant(v)
-	}
-	return operand{eval: build}
+	return c.folded(build, isConst)
 }
 
 func (c *compiler) unary(x *syntax.Unary) operand {
 	if x.Op == syntax.OpNot {
-		return fromCond(c.cond(x))
+		return c.fromCond(x)
 	}
 	o := c.operand(x.X)
 	src, negative := c.src, x.Op == syntax.OpSub
@@ -137,19 +159,25 @@ func (c *compiler) unary(x *syntax.Unary) operand {
 		}
 		return v, ok
 	}
-	return c.folded(run, o.isConst)
+	folded := c.folded(run, o.isConst)
+	if !folded.isConst && negative && !c.Plain {
+		folded.ints = join(syntax.OpSub, intConst(0), o.ints)
+	}
+	return folded
 }
 
-func fromCond(cond eval.Cond) operand {
-	return operand{eval: func(f *eval.Frame) (point.Value, bool) {
+// fromCond compiles a condition whose truth is used as a value.
+func (c *compiler) fromCond(x syntax.Expr) operand {
+	cond := c.cond(x)
+	return c.folded(func(f *eval.Frame) (point.Value, bool) {
 		truth, ok := cond(f)
 		return point.Bool(truth), ok
-	}}
+	}, isConst(x))
 }
 
 // folded evaluates what depends on constants only. What fails is left to fail when it runs.
 func (c *compiler) folded(run eval.Expr, isConst bool) operand {
-	if isConst {
+	if isConst && !c.Plain {
 		if v, ok := run(c.scratch); ok {
 			return constant(v.Clone())
 		}
@@ -162,7 +190,7 @@ func (c *compiler) binary(x *syntax.Binary) operand {
 	case syntax.OpAdd, syntax.OpSub, syntax.OpMul, syntax.OpDiv, syntax.OpMod:
 		return c.arithmetic(x)
 	}
-	return fromCond(c.cond(x))
+	return c.fromCond(x)
 }
 
 // checkDivisor reports a divisor that is a literal zero.
@@ -182,10 +210,17 @@ func (c *compiler) arithmetic(x *syntax.Binary) operand {
 	if op == syntax.OpDiv || op == syntax.OpMod {
 		c.checkDivisor(at, x.Y)
 	}
+	tree := join(op, a.ints, b.ints)
+	if c.Plain {
+		tree = nil
+	}
 	left, right := a.eval, b.eval
+	if tree == nil { // else theirs are part of it
+		left, right = a.expr(), b.expr()
+	}
 	if b.isConst && !a.isConst {
 		val := b.val
-		return operand{eval: func(f *eval.Frame) (point.Value, bool) {
+		return operand{ints: tree, eval: func(f *eval.Frame) (point.Value, bool) {
 			v, ok := left(f)
 			if !ok {
 				return v, false
@@ -210,18 +245,24 @@ func (c *compiler) arithmetic(x *syntax.Binary) operand {
 		}
 		return v, ok
 	}
-	return c.folded(run, a.isConst && b.isConst)
+	o := c.folded(run, a.isConst && b.isConst)
+	if !o.isConst {
+		o.ints = tree
+	}
+	return o
 }
 
-func (c *compiler) slice(x *syntax.Slice) eval.Expr {
-	parts := [3]eval.Expr{}
+func (c *compiler) slice(x *syntax.Slice) operand {
+	base := c.operand(x.X)
+	parts, isConst := [3]eval.Expr{}, base.isConst
 	for i, part := range [3]syntax.Expr{x.Lo, x.Hi, x.Step} {
 		if part != nil {
-			parts[i] = c.Expr(part)
+			o := c.operand(part)
+			parts[i], isConst = o.expr(), isConst && o.isConst
 		}
 	}
-	of, src := c.Expr(x.X), c.src
-	return func(f *eval.Frame) (point.Value, bool) {
+	of, src := base.expr(), c.src
+	return c.folded(func(f *eval.Frame) (point.Value, bool) {
 		v, ok := of(f)
 		if !ok {
 			return v, false
@@ -242,5 +283,5 @@ func (c *compiler) slice(x *syntax.Slice) eval.Expr {
 			f.Locate(src, x.At)
 		}
 		return v, ok
-	}
+	}, isConst)
 }

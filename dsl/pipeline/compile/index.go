@@ -13,7 +13,9 @@ type walk struct {
 	at    syntax.Pos
 	name  string
 	base  eval.Lookup
+	slot  int // of the name if it always means that variable, else noSlot
 	steps []step
+	keys  []string // of the first steps, as far as they are constant texts
 }
 
 type step struct {
@@ -39,12 +41,18 @@ func (s *step) key(f *eval.Frame) (point.Value, bool) {
 
 func (c *compiler) walk(x *syntax.Index) *walk {
 	name := funcs.KeyName(x.X.Name)
-	w := &walk{src: c.src, at: x.At, name: name, base: c.Lookup(name), steps: make([]step, len(x.Steps))}
+	w := &walk{src: c.src, at: x.At, name: name, base: c.Lookup(name), slot: noSlot, steps: make([]step, len(x.Steps))}
+	if p := c.resolve(name); p.static() {
+		w.slot = p.slots[0]
+	}
 	for i, s := range x.Steps {
 		o := c.operand(s.X)
 		w.steps[i] = step{at: s.At, val: o.val, isKey: o.isConst && o.val.Kind() == point.KindString, src: c.src, keyAt: s.X.Pos()}
 		if !o.isConst {
-			w.steps[i].expr = o.eval
+			w.steps[i].expr = o.expr()
+		}
+		if len(w.keys) == i && w.steps[i].isKey {
+			w.keys = append(w.keys, o.val.Str())
 		}
 	}
 	return w
@@ -58,7 +66,7 @@ func (w *walk) to(f *eval.Frame, n int) (v point.Value, found, ok bool) {
 		return v, false, false
 	}
 	i := 0
-	if v, i, found = w.members(v, n); !found {
+	if v, i, found = w.members(f, v, n); !found {
 		return point.Nil(), false, true
 	}
 	for ; i < n; i++ {
@@ -82,20 +90,15 @@ func (w *walk) to(f *eval.Frame, n int) (v point.Value, found, ok bool) {
 
 // members goes steps of constant keys through a JSON document, which is what chains are mostly made of. It returns
 // the step at which it stops; found is false if that is because an object has no such key.
-func (w *walk) members(v point.Value, n int) (at point.Value, i int, found bool) {
+func (w *walk) members(f *eval.Frame, v point.Value, n int) (at point.Value, i int, found bool) {
 	doc, node := eval.Doc(v)
 	if doc == nil {
 		return v, 0, true
 	}
-	for ; i < n && w.steps[i].isKey; i++ {
-		child, has := doc.Get(node, w.steps[i].val.Str())
-		if !has {
-			found = doc.Kind(node) != point.KindMap // no object: the step is left to fail
-			return eval.Node(doc, node), i, found
-		}
-		node = child
-	}
-	return eval.Node(doc, node), i, true
+	keys := w.keys[:min(n, len(w.keys))]
+	node, i = doc.Walk(node, keys)
+	found = i == len(keys) || doc.Kind(node) != point.KindMap // no object: the step is left to fail
+	return f.Node(doc, node), i, found
 }
 
 func (c *compiler) index(x *syntax.Index) eval.Expr {
@@ -104,9 +107,24 @@ func (c *compiler) index(x *syntax.Index) eval.Expr {
 		return nil
 	}
 	w := c.walk(x)
+	if c.Notes != nil {
+		return c.noted(w)
+	}
 	n := len(w.steps)
-	return func(f *eval.Frame) (point.Value, bool) {
+	general := func(f *eval.Frame) (point.Value, bool) {
 		v, _, ok := w.to(f, n)
 		return v, ok
+	}
+	if w.slot < 0 || len(w.keys) < n || c.Plain {
+		return general
+	}
+	keys, slot := w.keys, w.slot
+	return func(f *eval.Frame) (point.Value, bool) { // what most chains are: constant keys into a document
+		if doc, node := eval.Doc(f.Slots[slot]); doc != nil {
+			if node, i := doc.Walk(node, keys); i == len(keys) {
+				return f.Node(doc, node), true
+			}
+		}
+		return general(f)
 	}
 }

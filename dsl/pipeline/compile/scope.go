@@ -138,14 +138,14 @@ func (c *compiler) Lookup(name string) eval.Lookup {
 }
 
 // name returns how an identifier is evaluated: nil if it is not known.
-func (c *compiler) name(text string) eval.Expr {
+func (c *compiler) name(text string) operand {
 	name := funcs.KeyName(text)
 	look := c.Lookup(name)
-	if p := c.resolve(name); p.static() {
-		return eval.Expr(look) // always known
+	if p := c.resolve(name); p.static() { // always known
+		return operand{eval: eval.Expr(look), ints: &ints{slot: p.slots[0]}}
 	}
-	return func(f *eval.Frame) (point.Value, bool) {
+	return operand{eval: func(f *eval.Frame) (point.Value, bool) {
 		v, _ := look(f)
 		return v, true
-	}
+	}}
 }

@@ -256,13 +256,17 @@ func (c *compiler) forIn(s *syntax.ForIn) eval.Stmt {
 			return forText(f, v.Str(), loop)
 		case point.KindList:
 			for i, n := 0, eval.Len(v); i < n; i++ {
-				if flow, done := loop(f, eval.Element(v, i)); done {
+				if flow, done := loop(f, f.Element(v, i)); done {
 					return flow
 				}
 			}
 			return eval.Next
 		case point.KindMap:
-			for _, k := range slices.Sorted(maps.Keys(eval.Tree(v).Map())) {
+			if v, ok = f.Tree(v); !ok {
+				f.Locate(src, overAt)
+				return eval.Fail
+			}
+			for _, k := range slices.Sorted(maps.Keys(v.Map())) {
 				if flow, done := loop(f, point.String(k)); done {
 					return flow
 				}

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"slices"
 	"strings"
 
 	"dataflow/engine/point"
@@ -11,30 +12,51 @@ import (
 func (f *Frame) After() {
 	p := f.Point
 	if p.Category == point.Logging && !f.KeepStatus {
-		mapStatus(p)
+		f.mapStatus()
 	}
-	takeTime(p)
+	takeTime(p, f.Index("time"))
 	for i := range f.Created {
-		takeTime(&f.Created[i])
+		p := &f.Created[i]
+		takeTime(p, p.Index("time"))
 	}
 }
 
-func takeTime(p *point.Point) {
-	if v, ok := p.Get("time"); ok {
-		if t := v.Int(); t != 0 {
-			p.Time = t
-		}
-		p.Delete("time")
+// takeTime makes the field at i the time of the point. There is none if i is negative.
+func takeTime(p *point.Point, i int) {
+	if i < 0 {
+		return
 	}
+	if t := p.Fields[i].Value.Int(); t != 0 {
+		p.Time = t
+	}
+	p.Fields = slices.Delete(p.Fields, i, i+1)
 }
 
-func mapStatus(p *point.Point) {
-	v, _ := p.Get("status")
+func (f *Frame) mapStatus() {
+	p := f.Point
+	i := f.Index("status")
+	if i < 0 {
+		p.Fields = append(p.Fields, point.Field{Key: "status", Value: point.String("info")})
+		return
+	}
+	v := &p.Fields[i].Value
 	text := "info"
 	if v.Kind() == point.KindString {
-		text = Status(v.Str())
+		if text = v.Str(); isUsual(text) {
+			return
+		}
+		text = Status(text)
 	}
-	p.Set("status", point.String(text))
+	*v = point.String(text)
+}
+
+// isUsual reports whether a status has its usual form already.
+func isUsual(s string) bool {
+	switch s {
+	case "info", "error", "warning", "debug", "critical", "notice", "alert", "emerg", "OK":
+		return true
+	}
+	return false
 }
 
 // Status returns the usual form of the status of a log.

@@ -11,6 +11,9 @@ import (
 type RunError struct {
 	Places []syntax.Place // where it happened, and from where that script was called, the innermost first
 	Msg    string
+	// OverBudget says that the script used up its budget.
+	OverBudget bool
+
 	placed bool // the place where it happened is known
 }
 
@@ -49,7 +52,7 @@ func (f *Frame) FailAt(src *syntax.Source, pos syntax.Pos, format string, args .
 
 func (f *Frame) failFatal(format string, args ...any) {
 	f.Failf(format, args...)
-	f.fatal = true
+	f.fatal, f.err.OverBudget = true, true
 }
 
 // Locate gives the error of the frame a place, unless it has one already. Compiled code calls it on the way

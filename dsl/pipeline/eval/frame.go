@@ -60,8 +60,10 @@ type Frame struct {
 	limits Limits
 	steps  int64     // left
 	pause  int64     // the clock is looked at when steps are below
+	output int64     // left, in bytes
 	until  time.Time // by when the run must have ended
 
+	hints hints
 	text  chunk
 	docs  []*jsontape.Doc
 	used  int
@@ -78,8 +80,11 @@ func NewFrame(limits Limits, now func() time.Time, local *time.Location) *Frame 
 	if limits.Steps <= 0 {
 		limits.Steps = defaultSteps
 	}
+	if limits.Output <= 0 {
+		limits.Output = defaultOutput
+	}
 	return &Frame{
-		limits: limits, steps: limits.Steps, Now: now, Local: local, Host: nowhere{}, State: state.New(),
+		limits: limits, steps: limits.Steps, output: limits.Output, Now: now, Local: local, Host: nowhere{}, State: state.New(),
 		plain: jsontape.Doc{Depth: limits.Depth},
 	}
 }
@@ -90,10 +95,7 @@ func (f *Frame) Run(prog *Program, p *point.Point) *RunError {
 	f.Dropped, f.KeepStatus, f.exiting = false, false, false
 	f.err, f.fatal = nil, false
 	f.used, f.top = 0, 0
-	f.steps, f.pause = f.limits.Steps, f.limits.Steps
-	if f.limits.Time > 0 {
-		f.until = f.Now().Add(f.limits.Time)
-	}
+	f.reset()
 	if len(f.stack) < prog.Need {
 		f.stack = make([]point.Value, prog.Need)
 	}
@@ -115,8 +117,12 @@ func (f *Frame) call(prog *Program) bool {
 	return flow != Fail
 }
 
-// Use runs another script on the same point, for the call of use at pos in src.
+// Use runs another script on the same point, for the call of use at pos in src. It costs a step: scripts that use
+// others twice each would double their run time with every level.
 func (f *Frame) Use(prog *Program, src *syntax.Source, pos syntax.Pos) bool {
+	if !f.Step(pos, src) {
+		return false
+	}
 	if f.call(prog) {
 		return true
 	}

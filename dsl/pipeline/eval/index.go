@@ -25,7 +25,7 @@ func At(f *Frame, v, key point.Value) (elem point.Value, ends, ok bool) {
 			if !has {
 				return point.Nil(), true, true
 			}
-			return Node(doc, child), false, true
+			return f.Node(doc, child), false, true
 		}
 		elem, has := v.Map()[key.Str()]
 		return elem, !has, true
@@ -34,7 +34,7 @@ func At(f *Frame, v, key point.Value) (elem point.Value, ends, ok bool) {
 		if !ok {
 			return point.Nil(), false, false
 		}
-		return Element(v, i), false, true
+		return f.Element(v, i), false, true
 	}
 	f.Failf("unindexable data type: %s", TypeName(v))
 	return point.Nil(), false, false
@@ -144,19 +144,23 @@ func Cut(f *Frame, v point.Value, b *Bounds) (point.Value, bool) {
 		return point.Nil(), false
 	}
 	if k == point.KindList {
-		if !f.Spend(int(count) * 24) {
+		if !f.Spend(int(count) * ItemSize) {
 			return point.Nil(), false
 		}
 		items := make([]point.Value, 0, count)
 		for ; count > 0; count-- {
-			items = append(items, Tree(Element(v, int(at))))
+			item, ok := f.Tree(f.Element(v, int(at)))
+			if !ok {
+				return point.Nil(), false
+			}
+			items = append(items, item)
 			at += step
 		}
 		return point.List(items), true
 	}
 	s := v.Str()
 	if step == 1 && isASCII(s[at:at+count]) {
-		return point.String(s[at : at+count]), true
+		return point.String(s[at : at+count]), f.Work(int(count))
 	}
 	if !f.Spend(int(count) * 2) {
 		return point.Nil(), false

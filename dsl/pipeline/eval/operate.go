@@ -126,17 +126,35 @@ func Same(a, b point.Value) bool {
 	return DeepEqual(a, b)
 }
 
+// Same returns a == b, as [Same] does, and pays for comparing lists and maps: ones that contain themselves, or share
+// parts, are large. ok is false, with an error, if the budget is used up.
+func (f *Frame) Same(a, b point.Value) (same, ok bool) {
+	if a.Kind() < point.KindList {
+		return Same(a, b), true
+	}
+	return f.DeepEqual(a, b)
+}
+
 // DeepEqual compares strictly: 1 and 1.0 differ.
 func DeepEqual(a, b point.Value) bool {
+	steps := maxNodes
+	return KindOf(a) == KindOf(b) && equalTrees(Tree(a), Tree(b), &steps, 0)
+}
+
+// DeepEqual is [DeepEqual] and pays for it. ok is false, with an error, if the budget is used up.
+func (f *Frame) DeepEqual(a, b point.Value) (equal, ok bool) {
 	if KindOf(a) != KindOf(b) {
-		return false
+		return false, true
 	}
-	a, b = Tree(a), Tree(b)
-	if a.Kind() != point.KindList && a.Kind() != point.KindMap {
-		return a.Equal(b)
+	if a, ok = f.Tree(a); !ok {
+		return false, false
+	}
+	if b, ok = f.Tree(b); !ok {
+		return false, false
 	}
 	steps := maxNodes
-	return equalTrees(a, b, &steps, 0)
+	equal = equalTrees(a, b, &steps, 0)
+	return equal, f.Work((maxNodes - steps) * bytesPerStep)
 }
 
 // equalTrees compares lists and maps, which may contain themselves.
@@ -212,7 +230,7 @@ func In(f *Frame, a, b point.Value) (truth, ok bool) {
 			return false, false
 		}
 		if k == point.KindString {
-			return strings.Contains(b.Str(), a.Str()), true
+			return strings.Contains(b.Str(), a.Str()), f.Work(b.Len())
 		}
 		if doc, n := Doc(b); doc != nil {
 			_, has := doc.Get(n, a.Str())
@@ -223,8 +241,8 @@ func In(f *Frame, a, b point.Value) (truth, ok bool) {
 	case point.KindList:
 		a = NotVoid(a)
 		for i, n := 0, Len(b); i < n; i++ {
-			if DeepEqual(a, Element(b, i)) {
-				return true, true
+			if equal, ok := f.DeepEqual(a, f.Element(b, i)); equal || !ok {
+				return equal, ok
 			}
 		}
 		return false, true
@@ -236,7 +254,7 @@ func In(f *Frame, a, b point.Value) (truth, ok bool) {
 // Element returns element i of a list, which it has.
 func Element(list point.Value, i int) point.Value {
 	if doc, n := Doc(list); doc != nil {
-		return Node(doc, doc.At(n, i))
+		return node(doc, doc.At(n, i))
 	}
 	return list.Items()[i]
 }

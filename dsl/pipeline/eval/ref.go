@@ -33,7 +33,16 @@ func (f *Frame) LoadJSON(text string, asTree bool) point.Value {
 		return doc.Value(0)
 	}
 	f.used++
-	return Node(doc, 0)
+	return f.Node(doc, 0)
+}
+
+// Tree returns what v stands for, as [Tree] does, and pays for what it makes. ok is false, with an error, if the budget
+// is used up.
+func (f *Frame) Tree(v point.Value) (tree point.Value, ok bool) {
+	if doc, n := Doc(v); doc != nil && !f.Spend(len(doc.Raw(n))) {
+		return point.Nil(), false
+	}
+	return Tree(v), true
 }
 
 // Parse parses a text that is read at once: the document is good until the next call of a function.
@@ -41,10 +50,31 @@ func (f *Frame) Parse(text string) (doc *jsontape.Doc, ok bool) {
 	return &f.plain, f.plain.Parse(text) == nil
 }
 
-// Node returns the value at n, lists and maps as references.
-func Node(doc *jsontape.Doc, n jsontape.Node) point.Value {
+// Node returns the value at n, lists and maps as references. A text with escapes is made anew for each call.
+func (f *Frame) Node(doc *jsontape.Doc, n jsontape.Node) point.Value {
+	if v, ok := doc.Plain(n); ok {
+		return v
+	}
+	if doc.Kind(n) != point.KindString {
+		return point.Ref(unsafe.Pointer(doc), uint64(n))
+	}
+	text := f.End(doc.AppendString(f.Begin(), n))
+	f.output -= int64(len(text)) // the next step notices
+	return point.String(text)
+}
+
+// node is [Frame.Node] for those who have no frame: a text with escapes costs an allocation.
+func node(doc *jsontape.Doc, n jsontape.Node) point.Value {
 	if k := doc.Kind(n); k == point.KindList || k == point.KindMap {
 		return point.Ref(unsafe.Pointer(doc), uint64(n))
 	}
 	return doc.Value(n)
+}
+
+// Element is [Element] with texts made in the frame.
+func (f *Frame) Element(list point.Value, i int) point.Value {
+	if doc, n := Doc(list); doc != nil {
+		return f.Node(doc, doc.At(n, i))
+	}
+	return list.Items()[i]
 }

@@ -80,7 +80,8 @@ func (f *Frame) Text(v point.Value) (text string, ok bool) {
 	if !f.Measure(v) {
 		return "", false
 	}
-	return f.End(jsontape.AppendText(f.Begin(), v)), true
+	text = f.End(jsontape.AppendText(f.Begin(), v))
+	return text, f.SpendOutput(len(text))
 }
 
 const (
@@ -88,15 +89,15 @@ const (
 	maxDepth = 2000
 )
 
-// Measure checks that v, a tree, can be written down, and pays for it: shared parts can make a small list a text
-// without end.
+// Measure checks that v, a tree, can be written down, and pays for the work: shared parts can make a small list a text
+// without end. The text is paid for by whoever makes it.
 func (f *Frame) Measure(v point.Value) bool {
 	room := maxText
 	if !fits(v, &room, 0) {
 		f.failFatal("a list or map is too large or nested too deeply")
 		return false
 	}
-	return f.Spend(maxText - room)
+	return f.Work(maxText - room)
 }
 
 func fits(v point.Value, room *int, depth int) bool {

@@ -42,7 +42,7 @@ func TestTextAllocations(t *testing.T) {
 		t.Errorf("%v allocations for a short text", n)
 	}
 	long := strings.Repeat("x", 1000)
-	if n := testing.AllocsPerRun(10000, func() { f.steps = defaultSteps; f.Concat(long, long) }); n > 1 {
+	if n := testing.AllocsPerRun(10000, func() { f.reset(); f.Concat(long, long) }); n > 1 {
 		t.Errorf("%v allocations for a text of 2000 bytes", n)
 	}
 }

@@ -135,9 +135,22 @@ func (c *Call) check() {
 			continue
 		}
 		if !accepts(p.Kind, c.args[i]) {
-			c.Fault(i, "the argument %s must be %v", p.Name, p.Kind)
+			c.bad = true
+			c.Report(c.args[i].Pos(), otherwise(p.Kind, c.args[i]), fmt.Sprintf("%s: the argument %s must be %v", c.decl.Name, p.Name, p.Kind))
 		}
 	}
+}
+
+// otherwise says what to do about an argument that does not fit.
+func otherwise(k Kind, x syntax.Expr) string {
+	switch x.(type) {
+	case *syntax.Index, *syntax.Call, *syntax.Binary, *syntax.Slice:
+		switch k {
+		case Key, Name, Ident, Operand:
+			return "assign it to a variable first"
+		}
+	}
+	return ""
 }
 
 func accepts(k Kind, x syntax.Expr) bool {

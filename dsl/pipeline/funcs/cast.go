@@ -1,7 +1,10 @@
 package funcs
 
 import (
+	"fmt"
+
 	"dataflow/dsl/pipeline/eval"
+	"dataflow/engine/diag"
 	"dataflow/engine/point"
 )
 
@@ -24,6 +27,11 @@ var _ = declare(Decl{
 	Name:    "cast",
 	Group:   OnTypes,
 	Summary: "Reads a name, the variable first, and writes its value with another type to the key of that name.",
+	Doc: "It never fails: text that is no number is 0 or 0.0, and only `1 t T true TRUE True` are true. Text becomes an " +
+		"int through a float: `\"12.9\"` is 12, `\"1e3\"` is 1000, `\"010\"` is 10, `\"0x10\"` is 0, and beyond 2^53 " +
+		"digits are lost. An unknown name writes nothing, nil becomes 0, 0.0, false or `\"\"`, as do a list and a map. " +
+		"**Trap**: the value of a variable is read, but the point's key is written: casting an auxiliary variable leaves " +
+		"a field behind. **Trap**: `\"string\"` loads, but writes nil.",
 	Params: []Param{
 		{Name: "key", Kind: Key},
 		{Name: "type", Kind: Text, Summary: "`\"int\"`, `\"float\"`, `\"bool\"` or `\"str\"`; `\"string\"` writes nil"},
@@ -31,13 +39,18 @@ var _ = declare(Decl{
 	Examples: []Example{
 		{Script: "add_key(a, \"12.9\")\ncast(a, \"int\")\nb = 225.0\ncast(b, \"str\")\nadd_key(c, \"yes\")\ncast(c, \"bool\")",
 			Want: "a=12\nb=\"225\"\nc=false"},
-		{Script: "v = \"5\"\ncast(v, \"int\")\nadd_key(w, v)", Want: "v=5\nw=\"5\""},
+		{Script: "v = \"5\"\ncast(v, \"int\")\nadd_key(w, v)\nadd_key(x, get_key(v))", Want: "v=5\nw=\"5\"\nx=5"},
+		{Script: "a = \"abc\"\ncast(a, \"int\")\nb = \"0x10\"\ncast(b, \"int\")\nc = \"010\"\ncast(c, \"int\")\nd = \"1e3\"\ncast(d, \"float\")",
+			Want: "a=0\nb=0\nc=10\nd=1000.0"},
+		{Script: "set_tag(t, \"7\")\ncast(t, \"int\")\nadd_key(s, 5)\ncast(s, \"string\")\ncast(nosuch, \"int\")",
+			Want: "t#=\"7\"\ns=nil"},
 	},
 	Bind: func(c *Call) eval.Expr {
 		key, read := c.Key(0), c.Read(0)
 		to := casts[c.Str(1)]
 		if to == nil {
-			c.Fault(1, "there is no type %q (the types are bool, int, float, str)", c.Str(1))
+			c.Report(c.Arg(1).Pos(), diag.DidYouMean(c.Str(1), []string{"bool", "int", "float", "str"}),
+				fmt.Sprintf("cast: there is no type %q (the types are bool, int, float, str)", c.Str(1)))
 			return nil
 		}
 		return func(f *eval.Frame) (point.Value, bool) {

@@ -45,14 +45,3 @@ func TestDeclarations(t *testing.T) {
 		}
 	}
 }
-
-func TestContainsFold(t *testing.T) {
-	for _, x := range []struct {
-		s, word string
-		want    bool
-	}{{"Out Of Memory", "of mem", true}, {"OOM", "oom", true}, {"oo", "oom", false}, {"o[m", "o{m", false}, {"aab", "ab", true}, {"1-2", "-2", true}, {"", "a", false}} {
-		if got := containsFold(x.s, x.word); got != x.want {
-			t.Errorf("%q in %q: got %v", x.word, x.s, got)
-		}
-	}
-}

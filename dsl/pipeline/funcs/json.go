@@ -91,6 +91,9 @@ func bindJSON(c *Call) eval.Expr {
 		if !known || !ok {
 			return wrote(ok)
 		}
+		if !f.Work(len(text)) {
+			return failed()
+		}
 		doc, ok := f.Parse(text)
 		if !ok {
 			return done()
@@ -105,6 +108,9 @@ func bindJSON(c *Call) eval.Expr {
 		}
 		if !del {
 			return wrote(f.Write(target, v))
+		}
+		if !f.Spend(len(text)) {
+			return failed()
 		}
 		root := doc.Value(0)
 		deletePath(root, steps)
@@ -198,13 +204,14 @@ var _ = declare(Decl{
 			if !ok {
 				return failed()
 			}
-			const elementSize = 24
-			if !f.Spend(eval.Len(list) * elementSize) {
+			if list, ok = f.Tree(list); !ok || !f.Spend((list.Len()+1)*eval.ItemSize) {
 				return failed()
 			}
-			old := eval.Tree(list).Items()
-			items := append(make([]point.Value, 0, len(old)+1), old...)
-			return point.List(append(items, eval.Tree(v))), true
+			if v, ok = f.Tree(v); !ok {
+				return failed()
+			}
+			items := append(make([]point.Value, 0, list.Len()+1), list.Items()...)
+			return point.List(append(items, v)), true
 		}
 	},
 })

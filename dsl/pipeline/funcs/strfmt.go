@@ -13,13 +13,25 @@ var _ = declare(Decl{
 	Name:    "strfmt",
 	Group:   OnText,
 	Summary: "Writes a formatted text to a key. The verbs are those of Go: `%s`, `%d`, `%v`, `%.2f`, `%q`, `%x`, `%t`, `%%`.",
+	Doc: "The verb must fit the type of its value, nothing is converted: `%d` of the float 1.5 writes " +
+		"`%!d(float64=1.5)`, and numbers out of JSON are floats. A missing value writes `%!d(MISSING)`, one too many " +
+		"`%!(EXTRA ...)`. `%v` takes anything: nil is `<nil>`, a list `[1 2]`, a map `map[a:1]`, and a large float has " +
+		"an exponent. An error in a value does not end the script but counts as nil.",
 	Params: []Param{
 		{Name: "key", Kind: Key},
 		{Name: "format", Kind: Text},
 		{Name: "values", Kind: Rest, Summary: "an error in one makes it nil"},
 	},
-	Examples: []Example{{Script: "strfmt(a, \"%s-%03d %.1f %v\", \"x\", 7, 1.25, [1, nil])\nstrfmt(b, \"%d %d\", 1.5)",
-		Want: "a=\"x-007 1.2 [1 <nil>]\"\nb=\"%!d(float64=1.5) %!d(MISSING)\""}},
+	Examples: []Example{
+		{Script: "strfmt(a, \"%s-%03d took %.1f%%\", \"x\", 7, 12.25)", Want: `a="x-007 took 12.2%"`},
+		{Script: "strfmt(a, \"%d %d\", 1.5)\nstrfmt(b, \"%s\", 5)\nstrfmt(c, \"%d\", 1, 2)",
+			Want: "a=\"%!d(float64=1.5) %!d(MISSING)\"\nb=\"%!s(int64=5)\"\nc=\"1%!(EXTRA int64=2)\""},
+		{Script: "strfmt(a, \"%v %v %v\", [1, nil], {\"k\": true}, nosuch)\nstrfmt(b, \"%v\", 1 + \"x\")",
+			Want: "a=\"[1 <nil>] map[k:true] <nil>\"\nb=\"<nil>\""},
+		{Script: "d = load_json(_)\nn = d[\"n\"]\ncast(n, \"int\")\nstrfmt(a, \"%d of %v\", get_key(n), n)",
+			Message: `{"n": 12345678}`,
+			Want:    "n=12345678\na=\"12345678 of 1.2345678e+07\""},
+	},
 	Bind: func(c *Call) eval.Expr {
 		key, format, values := c.Key(0), c.Str(1), c.RestValues()
 		pieces := formatPieces(format)

@@ -179,8 +179,10 @@ func TestBuiltin(t *testing.T) {
 		m := compile(t, b, "%{"+name+"}")
 		plain := regexp.MustCompile(plainGroups(e.text))
 		for _, text := range texts {
-			if want, got := plain.FindString(text), m.re.FindString(text); got != want {
-				t.Errorf("%s on %q: %q, want %q", name, text, got, want)
+			want := plain.FindStringIndex(text)
+			s := new(scratch)
+			if ok := m.find(s, text); ok != (want != nil) || ok && !slices.Equal(s.slots[:2], want) {
+				t.Errorf("%s on %q: %v, want %v", name, text, s.slots, want)
 			}
 		}
 	}
@@ -247,29 +249,56 @@ const (
 	accessLine = `203.0.113.77 - alice [18/Nov/2026:09:14:07 +0000] "GET /api/v2/orders/8841?expand=items HTTP/1.1" 200 5120 "https://shop.example/cart" "Mozilla/5.0 (X11; Linux x86_64)"`
 )
 
-func TestAllocations(t *testing.T) {
-	m := compile(t, Builtin(), accessLog)
-	dst := make([]point.Value, 0, 16)
-	// One is that of package regexp; under the race detector its pool of machines misses now and then.
-	if n := testing.AllocsPerRun(100, func() { dst, _ = m.Match(accessLine, true, dst) }); n > 2 {
-		t.Errorf("%v allocations per match, want the one of package regexp", n)
-	}
-	if n := testing.AllocsPerRun(100, func() { dst, _ = m.Match("no access log", true, dst) }); n != 0 {
-		t.Errorf("%v allocations without a match", n)
+// matches are the lines of the benchmarks.
+var matches = []struct{ name, pattern, line string }{
+	{"b", strings.Replace(accessLog, "%{NOTSPACE:client_ip}", "%{IPORHOST:client_ip}", 1), browserLine},
+	{"b2", accessLog, browserLine},
+	{"syslog", `%{SYSLOGBASE} %{GREEDYDATA:text}`, `Nov 18 09:14:07 web-07 sshd[4242]: Failed password for root from 203.0.113.77 port 22 ssh2`},
+	{"apache", `%{COMBINEDAPACHELOG}`, browserLine},
+}
+
+const browserLine = `203.0.113.77 - alice [18/Nov/2026:09:14:07 +0000] "GET /api/v2/orders/8841?expand=items HTTP/1.1" 200 5120 "https://shop.example/cart" "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"`
+
+// BenchmarkMatch has package regexp with the same expression beside each match, and a line without a match.
+func BenchmarkMatch(b *testing.B) {
+	for _, c := range matches {
+		m := compile(b, Builtin(), c.pattern)
+		dst := make([]point.Value, 0, 16)
+		b.Run(c.name+"/grok", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if dst, _ = m.Match(c.line, true, dst); len(dst) == 0 {
+					b.Fatal("no match")
+				}
+			}
+		})
+		b.Run(c.name+"/fails", func(b *testing.B) {
+			line := strings.ReplaceAll(c.line, ":", ";")
+			for b.Loop() {
+				if dst, _ = m.Match(line, true, dst); len(dst) != 0 {
+					b.Fatal("a match")
+				}
+			}
+		})
+		b.Run(c.name+"/regexp", func(b *testing.B) {
+			re := m.plain()
+			b.ReportAllocs()
+			for b.Loop() {
+				if re.FindStringSubmatchIndex(c.line) == nil {
+					b.Fatal("no match")
+				}
+			}
+		})
 	}
 }
 
-func BenchmarkMatch(b *testing.B) {
-	for _, c := range []struct{ name, pattern string }{
-		{"NOTSPACE", accessLog}, {"IPORHOST", strings.Replace(accessLog, "%{NOTSPACE:client_ip}", "%{IPORHOST:client_ip}", 1)},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			m := compile(b, Builtin(), c.pattern)
-			dst := make([]point.Value, 0, 16)
-			b.ReportAllocs()
-			for b.Loop() {
-				dst, _ = m.Match(accessLine, true, dst)
-			}
-		})
+func TestContainsFold(t *testing.T) {
+	for _, x := range []struct {
+		s, word string
+		want    bool
+	}{{"Out Of Memory", "of mem", true}, {"OOM", "oom", true}, {"oo", "oom", false}, {"o[m", "o{m", false}, {"aab", "ab", true}, {"1-2", "-2", true}, {"", "a", false}} {
+		if got := containsFold(x.s, x.word); got != x.want {
+			t.Errorf("%q in %q: got %v", x.word, x.s, got)
+		}
 	}
 }

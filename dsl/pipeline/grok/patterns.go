@@ -77,6 +77,15 @@ func (p *Patterns) Add(name, def string) error {
 	return nil
 }
 
+// Expression returns the regular expression that a pattern stands for, with a group for every name in it.
+func (p *Patterns) Expression(pattern string) (string, error) {
+	e, err := p.expand(pattern)
+	if err != nil {
+		return "", err
+	}
+	return e.text, nil
+}
+
 func (p *Patterns) find(name string) *expression {
 	for ; p != nil; p = p.outer {
 		if e := p.named[name]; e != nil {

@@ -101,6 +101,19 @@ func (d *Doc) Get(n Node, key string) (Node, bool) {
 	return Node(found), found != 0
 }
 
+// Walk follows keys from n on. It returns the node that it gets to and how many keys that took: less than all where a
+// node is no object, or one without the key.
+func (d *Doc) Walk(n Node, keys []string) (Node, int) {
+	for i, key := range keys {
+		member, ok := d.Get(n, key)
+		if !ok {
+			return n, i
+		}
+		n = member
+	}
+	return n, len(keys)
+}
+
 func (d *Doc) keyIs(k *entry, key string) bool {
 	var room [64]byte
 	return string(point.AppendUnescaped(room[:0], d.src[k.start+1:k.end-1])) == key
@@ -165,16 +178,10 @@ func (d *Doc) At(n Node, i int) Node {
 // Value returns the value at n: a number is a float, a string shares the source unless it has escapes, a list
 // or map is made with all that is in it.
 func (d *Doc) Value(n Node) point.Value {
-	if int(n) >= len(d.tape) {
-		return point.Nil()
+	if v, ok := d.Plain(n); ok {
+		return v
 	}
-	e := &d.tape[n]
-	switch e.kind() {
-	case point.KindBool:
-		return point.Bool(d.src[e.start] == 't')
-	case point.KindFloat:
-		f, _ := point.ParseDecimal(d.src[e.start:e.end]) // Parse has checked the form and the range
-		return point.Float(f)
+	switch e := &d.tape[n]; e.kind() {
 	case point.KindString:
 		return point.String(d.text(e))
 	case point.KindList:
@@ -191,6 +198,33 @@ func (d *Doc) Value(n Node) point.Value {
 		return point.Map(m)
 	}
 	return point.Nil()
+}
+
+// Plain returns the value at n if it can be had without making anything. ok is false for a list, a map and a string with
+// escapes.
+func (d *Doc) Plain(n Node) (v point.Value, ok bool) {
+	e := d.entry(n)
+	switch e.info & (escaped | kindBits) {
+	case uint32(point.KindString):
+		return point.String(d.src[e.start+1 : e.end-1]), true
+	case uint32(point.KindFloat):
+		f, _ := point.ParseDecimal(d.src[e.start:e.end]) // Parse has checked the form and the range
+		return point.Float(f), true
+	case uint32(point.KindBool):
+		return point.Bool(d.src[e.start] == 't'), true
+	case uint32(point.KindNil):
+		return point.Nil(), true
+	}
+	return point.Nil(), false
+}
+
+// AppendString appends what the string at n says. Nothing is appended if n is no string.
+func (d *Doc) AppendString(dst []byte, n Node) []byte {
+	e := d.entry(n)
+	if e.kind() != point.KindString {
+		return dst
+	}
+	return point.AppendUnescaped(dst, d.src[e.start+1:e.end-1])
 }
 
 // text returns what the string or key e says.

@@ -29,6 +29,7 @@ func (d *Doc) Parse(src string) error {
 		c     byte                 //
 		end   int                  // of the string or literal at i
 		flags uint32               // of the string
+		isKey bool                 // it is
 		depth int                  //
 		open  uint32 = noContainer // the innermost open container
 		kind  uint32               // its kind
@@ -64,16 +65,8 @@ value:
 	}
 	switch c {
 	case '"':
-		flags = 0
-		if end = shortString(s, i+1); end == 0 {
-			if end, flags = scanString(s, i+1); end < 0 {
-				i, what = ^end, stringProblem(s, ^end)
-				goto fail
-			}
-		}
-		tape[n] = entry{uint32(i), uint32(end), n + 1, uint32(point.KindString) | flags}
-		n++
-		i = end
+		isKey = false
+		goto text
 	case '{', '[':
 		if depth++; depth > limit {
 			what = "nested too deeply"
@@ -178,19 +171,33 @@ key:
 		what = "expecting a key in quotes"
 		goto fail
 	}
-	flags = 0
-	if end = shortString(s, i+1); end == 0 {
-		if end, flags = scanString(s, i+1); end < 0 {
-			i, what = ^end, stringProblem(s, ^end)
-			goto fail
+	isKey = true
+
+text: // which begins at i; the first quote or backslash in it is mostly its end
+	end = i + 1
+	for len(s)-end >= 8 {
+		if hit := quotes(binary.LittleEndian.Uint64(s[end:])); hit != 0 {
+			end += bits.TrailingZeros64(hit) >> 3
+			break
 		}
+		end += 8
+	}
+	if flags = 0; end < len(s) && s[end] == '"' {
+		end++
+	} else if end, flags = scanString(s, i+1); end < 0 {
+		i, what = ^end, stringProblem(s, ^end)
+		goto fail
 	}
 	if int(n) >= len(tape) {
 		tape = grow(tape)
 	}
 	tape[n] = entry{uint32(i), uint32(end), n + 1, uint32(point.KindString) | flags}
 	n++
-	for i = end; i < len(s); i++ {
+	i = end
+	if !isKey {
+		goto after
+	}
+	for ; i < len(s); i++ {
 		if c = s[i]; c > ' ' || !isSpace(c) {
 			break
 		}
@@ -221,19 +228,10 @@ const (
 	highs = 0x8080808080808080
 )
 
-// shortString returns the position after the closing quote of the string whose first byte is at i if it has
-// less than 8 bytes and no escapes, else 0. It is small enough to be inlined.
-func shortString(s []byte, i int) int {
-	if len(s)-i < 8 {
-		return 0
-	}
-	x := binary.LittleEndian.Uint64(s[i:])
+// quotes returns a number whose lowest bit is in the first byte of x that is a quote or a backslash, 0 if there is none.
+func quotes(x uint64) uint64 {
 	q, b := x^('"'*ones), x^('\\'*ones)
-	quote, slash := (q-ones)&^q&highs, (b-ones)&^b&highs
-	if quote == 0 || slash != 0 && slash&-slash < quote&-quote {
-		return 0
-	}
-	return i + bits.TrailingZeros64(quote)>>3 + 1
+	return ((q-ones)&^q | (b-ones)&^b) & highs
 }
 
 // scanString returns the position after the closing quote of the string whose first byte is at i, and whether
@@ -241,11 +239,7 @@ func shortString(s []byte, i int) int {
 func scanString(s []byte, i int) (end int, flags uint32) {
 	for {
 		for len(s)-i >= 8 {
-			// A byte that is a quote or a backslash leaves its highest bit set, and nothing below the first
-			// such byte does.
-			x := binary.LittleEndian.Uint64(s[i:])
-			q, b := x^('"'*ones), x^('\\'*ones)
-			if hit := ((q-ones)&^q | (b-ones)&^b) & highs; hit != 0 {
+			if hit := quotes(binary.LittleEndian.Uint64(s[i:])); hit != 0 {
 				i += bits.TrailingZeros64(hit) >> 3
 				break
 			}

@@ -10,7 +10,8 @@ import (
 type Script struct {
 	Source *Source
 	Body   []Stmt
-	// Mutates is set if a list or map can be changed in place: an assignment to an index stands somewhere.
+	// Mutates is set if a list or map can be changed in place: an assignment to an index or a call of delete stands
+	// somewhere.
 	Mutates bool
 }
 
@@ -193,10 +194,10 @@ type (
 )
 
 // Pos returns where the statement begins.
-func (s *ExprStmt) Pos() Pos { return s.X.Pos() }
+func (s *ExprStmt) Pos() Pos { return Start(s.X) }
 
 // Pos returns where the statement begins.
-func (s *Assign) Pos() Pos { return s.Left[0].Pos() }
+func (s *Assign) Pos() Pos { return Start(s.Left[0]) }
 
 // Pos returns where the statement begins.
 func (s *If) Pos() Pos { return s.At }
@@ -261,6 +262,17 @@ func (*Binary) expr()  {}
 func (*Index) expr()   {}
 func (*Attr) expr()    {}
 func (*Slice) expr()   {}
+
+// Start returns where the text of an expression begins. That of a [Binary] is before its Pos.
+func Start(x Expr) Pos {
+	for {
+		b, isBinary := x.(*Binary)
+		if !isBinary {
+			return x.Pos()
+		}
+		x = b.X
+	}
+}
 
 // PathText returns the text that a name or an attribute path stands for as a key: a, a.b, a.l[0]. It reports
 // false for everything else, also for an index alone and for steps that are no integer.

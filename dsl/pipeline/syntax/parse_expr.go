@@ -38,6 +38,7 @@ func (p *parser) unary() Expr {
 		return p.postfix()
 	}
 	p.enter()
+	p.mark(Sign)
 	at := p.next().pos
 	x := p.unary()
 	p.depth--
@@ -85,9 +86,11 @@ func (p *parser) bracket(x Expr) Expr {
 		p.fail(open, "this cannot be sliced: assign it to a variable first")
 	}
 	s := &Slice{At: x.Pos(), X: x, Lo: first}
+	p.mark(SliceColon)
 	p.expect(tokColon, "`:` or `]`")
 	s.Hi = p.slicePart()
 	if p.kind() == tokColon {
+		p.mark(SliceColon)
 		p.next()
 		s.Step = p.slicePart()
 	}
@@ -201,7 +204,7 @@ func (p *parser) paren() Expr {
 	x := p.expr()
 	p.skipNewlines()
 	if p.kind() == tokAssign {
-		p.fail(p.tok().pos, "an assignment is no expression")
+		p.noExpression()
 	}
 	p.expect(tokRparen, "`)`")
 	return &Paren{At: at, X: x}
@@ -242,6 +245,7 @@ func (p *parser) mapping() Expr {
 
 func (p *parser) call(name *Ident) Expr {
 	c := &Call{At: name.At, Name: name.Name}
+	p.mutates = p.mutates || name.Name == "delete"
 	p.enter()
 	defer func() { p.depth-- }()
 	p.next()
@@ -261,6 +265,7 @@ func (p *parser) call(name *Ident) Expr {
 func (p *parser) arg() Arg {
 	x := p.expr()
 	if id, isName := x.(*Ident); isName && p.kind() == tokAssign {
+		p.mark(NamedAssign)
 		p.next()
 		p.skipNewlines()
 		return Arg{At: id.At, Name: id.Name, X: p.expr()}

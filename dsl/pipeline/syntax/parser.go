@@ -1,22 +1,29 @@
 package syntax
 
-import "dataflow/engine/point"
+import (
+	"cmp"
+	"slices"
+
+	"dataflow/engine/point"
+)
 
 // MaxErrors is how many faults of a script are reported.
 const MaxErrors = 50
 
 const maxDepth = 1000 // of nested brackets, blocks and operators, so that no script exhausts the stack
 
-// Parse reads a script. With errors the tree is nil: they are all that can be told without guessing.
+// Parse reads a script. With errors the tree has the statements that could be read, so that what else is wrong with the script
+// can be told, too; it is not to be run.
 func Parse(src *Source) (*Script, Errors) {
 	tokens, errs := scan(src)
-	p := &parser{src: src, tokens: tokens, errs: errs}
-	script := &Script{Source: src, Body: p.script(tokEOF)}
+	return (&parser{src: src, tokens: tokens, errs: errs}).parse()
+}
+
+func (p *parser) parse() (*Script, Errors) {
+	script := &Script{Source: p.src, Body: p.script(tokEOF)}
 	script.Mutates = p.mutates
-	if len(p.errs) > 0 {
-		return nil, p.errs
-	}
-	return script, nil
+	slices.SortStableFunc(p.errs, func(a, b *Error) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col)) })
+	return script, p.errs
 }
 
 type parser struct {
@@ -26,6 +33,7 @@ type parser struct {
 	depth   int
 	mutates bool
 	errs    Errors
+	roles   []Role // of the tokens, for Tokens; nil: nobody asks
 }
 
 // bailout unwinds from an error, which is reported already, to the statement that it stands in.
@@ -49,6 +57,13 @@ func (p *parser) skipNewlines() {
 	}
 }
 
+// mark notes what the present token is for.
+func (p *parser) mark(r Role) {
+	if p.roles != nil {
+		p.roles[p.at] = r
+	}
+}
+
 func (p *parser) fail(pos Pos, format string, args ...any) {
 	if p.kind() != tokBad { // the scanner has said what is wrong there
 		p.errs = append(p.errs, p.src.Errorf(pos, format, args...))
@@ -57,6 +72,11 @@ func (p *parser) fail(pos Pos, format string, args ...any) {
 }
 
 func (p *parser) expected(what string) {
+	if hint := p.guess(what); hint != "" && p.kind() != tokBad {
+		defer func() { // the fault is reported by then
+			p.errs[len(p.errs)-1].Hint = hint
+		}()
+	}
 	switch t := p.tok(); t.kind {
 	case tokReserved:
 		p.fail(t.pos, "%v is a reserved word; as a name it stands in backquotes", t)
@@ -153,13 +173,15 @@ func (p *parser) statement() Stmt {
 }
 
 func (p *parser) block() []Stmt {
-	open := p.expect(tokLbrace, "`{` on the same line")
+	p.mark(BlockOpen)
+	open := p.expect(tokLbrace, blockBrace)
 	p.enter()
 	body := p.script(tokRbrace)
 	p.depth--
 	if p.kind() != tokRbrace {
 		p.fail(open.pos, "this block has no closing }")
 	}
+	p.mark(BlockClose)
 	p.next()
 	return body
 }
@@ -195,10 +217,12 @@ func (p *parser) forStmt() Stmt {
 	if p.kind() != tokSemicolon {
 		s.Init = p.simple()
 	}
+	p.mark(HeaderSemicolon)
 	p.expect(tokSemicolon, "`;` or `in`")
 	if p.kind() != tokSemicolon {
 		s.Cond = p.expr()
 	}
+	p.mark(HeaderSemicolon)
 	p.expect(tokSemicolon, "`;`")
 	if p.kind() != tokLbrace {
 		s.Step = p.simple()
@@ -231,7 +255,7 @@ func (p *parser) simple() Stmt {
 		s.Right = []Expr{p.expr()}
 	}
 	if _, again := assignOps[p.kind()]; again {
-		p.fail(p.tok().pos, "an assignment is no expression")
+		p.noExpression()
 	}
 	if _, isIndex := left[0].(*Index); isIndex {
 		p.mutates = true

@@ -16,10 +16,16 @@ type scanner struct {
 	at     int
 	tokens []token
 	errs   Errors
+
+	comment func(start, end int) // is told of comments unless it is nil
 }
 
 func scan(src *Source) ([]token, Errors) {
-	s := scanner{src: src, text: src.Text, tokens: make([]token, 0, len(src.Text)/4+1)}
+	return scanWith(src, nil)
+}
+
+func scanWith(src *Source, comment func(start, end int)) ([]token, Errors) {
+	s := scanner{src: src, text: src.Text, tokens: make([]token, 0, len(src.Text)/4+1), comment: comment}
 	for s.at < len(s.text) {
 		s.next()
 	}
@@ -28,7 +34,7 @@ func scan(src *Source) ([]token, Errors) {
 }
 
 func (s *scanner) emit(k kind, start int) *token {
-	s.tokens = append(s.tokens, token{kind: k, pos: Pos(start)})
+	s.tokens = append(s.tokens, token{kind: k, pos: Pos(start), end: Pos(s.at)})
 	return &s.tokens[len(s.tokens)-1]
 }
 
@@ -49,6 +55,9 @@ func (s *scanner) next() {
 		s.emit(tokNewline, start)
 	case c == '#':
 		s.at = s.lineEnd()
+		if s.comment != nil {
+			s.comment(start, s.at)
+		}
 	case c == '`':
 		s.quotedIdent()
 	case c == '"' || c == '\'':
@@ -67,6 +76,20 @@ func (s *scanner) next() {
 		}
 		s.at++
 		s.bad(start, "unexpected character %q", c)
+		s.hint(strayHints[c])
+	}
+}
+
+// strayHints say what was probably meant by a character that has no meaning.
+var strayHints = map[byte]string{
+	'&': "and is written &&", '|': "or is written ||", '@': "a name with @ in it stands in backquotes", '$': "a name with $ in it stands in backquotes",
+	'?': "a choice is written if cond { } else { }", '\\': "a line goes on behind an operator or a comma, without a sign",
+}
+
+// hint adds what to do to the fault that was reported last.
+func (s *scanner) hint(text string) {
+	if n := len(s.errs); n > 0 && text != "" {
+		s.errs[n-1].Hint = text
 	}
 }
 

@@ -89,6 +89,7 @@ var punctuation = [...]struct {
 type token struct {
 	kind  kind
 	pos   Pos
+	end   Pos         // behind its last character
 	text  string      // of an identifier, without its backquotes; of a word, as written
 	value point.Value // of a number or string
 }

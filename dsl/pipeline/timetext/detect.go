@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -12,13 +13,16 @@ import (
 	"github.com/araddon/dateparse"
 )
 
-// Detector reads the times of one place in a script. It remembers the form of the last one, since the next has the
-// same as a rule. The zero Detector is ready; it is safe for use by several goroutines.
+// Detector reads the times of one place in a script. It remembers the forms of the last ones, since the next has one of
+// these as a rule, and finding out a form costs a hundred times as much as reading it. The zero Detector is ready; it is
+// safe for use by several goroutines.
 type Detector struct {
-	last atomic.Pointer[form]
+	forms atomic.Pointer[[]form] // never changed in place; the newest stands last
 }
 
-// form is a detected form: all texts of the shape are read by the layout.
+const maxForms = 8
+
+// form is a detected form: all texts of the shape are read by the layout. Without one they are detected each time.
 type form struct{ shape, layout string }
 
 // errUnknown is what is said of a text that is no time.
@@ -40,8 +44,9 @@ func (d *Detector) Parse(s string, loc *time.Location, now func() time.Time) (in
 	if digits(s) >= 0 || len(s) > 19 && strings.Trim(s, "0123456789") == "" {
 		return parseNumber(s, loc)
 	}
-	if last := d.last.Load(); last != nil && hasShape(s, last.shape) {
-		if t, err := time.ParseInLocation(last.layout, s, loc); err == nil {
+	known := d.known(s)
+	if known != nil && known.layout != "" {
+		if t, err := time.ParseInLocation(known.layout, s, loc); err == nil {
 			if ns, ok := nanos(t); ok {
 				return ns, nil
 			}
@@ -55,8 +60,36 @@ func (d *Detector) Parse(s string, loc *time.Location, now func() time.Time) (in
 	if !ok {
 		return 0, fmt.Errorf("the year %d is out of range", t.Year())
 	}
-	d.remember(s, loc, ns)
+	if known == nil {
+		d.remember(form{shape: shapeOf(s), layout: layoutOf(s, loc, ns)})
+	}
 	return ns, nil
+}
+
+// known returns the form of s, nil if it is none of the last ones.
+func (d *Detector) known(s string) *form {
+	forms := d.forms.Load()
+	if forms == nil {
+		return nil
+	}
+	for i := range *forms {
+		if f := &(*forms)[i]; hasShape(s, f.shape) {
+			return f
+		}
+	}
+	return nil
+}
+
+func (d *Detector) remember(f form) {
+	var old []form
+	if forms := d.forms.Load(); forms != nil {
+		old = *forms
+	}
+	if len(old) == maxForms {
+		old = old[1:]
+	}
+	forms := append(slices.Clone(old), f)
+	d.forms.Store(&forms) // one of another goroutine may get lost
 }
 
 // parseNumber reads seconds, milliseconds, microseconds or nanoseconds since 1970, or a year, a date, a date with time,
@@ -122,18 +155,21 @@ func detect(s string, loc *time.Location) (t time.Time, err error) {
 	return t, nil
 }
 
-// remember keeps the form of s if reading s by it gives the same time.
-func (d *Detector) remember(s string, loc *time.Location, ns int64) {
-	defer func() { _ = recover() }() // see detect
+// layoutOf returns the layout of s, "" if there is none by which s reads as the given time.
+func layoutOf(s string, loc *time.Location, ns int64) (layout string) {
+	defer func() {
+		if recover() != nil { // see detect
+			layout = ""
+		}
+	}()
 	layout, err := dateparse.ParseFormat(s)
 	if err != nil || strings.Contains(layout, "MST") || strings.HasSuffix(s, "Z") {
-		return // names of zones are ignored, but not by the layout
+		return "" // names of zones are ignored, but not by the layout
 	}
-	t, err := time.ParseInLocation(layout, s, loc)
-	if err != nil || t.UnixNano() != ns {
-		return
+	if t, err := time.ParseInLocation(layout, s, loc); err != nil || t.UnixNano() != ns {
+		return ""
 	}
-	d.last.Store(&form{shape: shapeOf(s), layout: layout})
+	return layout
 }
 
 // class maps digits to 0 and letters to a.

@@ -14,14 +14,18 @@ type layout struct {
 }
 
 var layouts = [...]layout{
-	{layout: "02/Jan/2006:15:04:05 -0700", fits: func(s string) bool { return s[2] == '/' && s[6] == '/' }},        // nginx
-	{layout: "02 Jan 2006 15:04:05.000", fits: func(s string) bool { return s[2] == ' ' && s[6] == ' ' }},          // redis
-	{layout: "02 Jan 15:04:05.000", noYear: true, fits: func(s string) bool { return s[2] == ' ' && s[6] == ' ' }}, // old redis
-	{layout: "060102 15:04:05", fits: func(s string) bool { return s[6] == ' ' }},                                  // mysql
-	{layout: "2006/01/02 - 15:04:05", fits: func(s string) bool { return s[4] == '/' && s[7] == '/' }},             // gin
-	{layout: "Mon Jan 2 15:04:05.000000 2006", fits: func(s string) bool { return s[3] == ' ' && s[7] == ' ' }},    // apache
+	{layout: "02/Jan/2006:15:04:05 -0700", fits: func(s string) bool { return s[2] == '/' && s[6] == '/' }},                                 // nginx
+	{layout: "02 Jan 2006 15:04:05.000", fits: func(s string) bool { return s[2] == ' ' && s[6] == ' ' && hasFraction(s) }},                 // redis
+	{layout: "02 Jan 15:04:05.000", noYear: true, fits: func(s string) bool { return s[2] == ' ' && s[6] == ' ' && hasFraction(s) }},        // old redis
+	{layout: "060102 15:04:05", fits: func(s string) bool { return s[6] == ' ' && s[0]-'0' <= 9 }},                                          // mysql
+	{layout: "2006/01/02 - 15:04:05", fits: func(s string) bool { return s[4] == '/' && s[7] == '/' && strings.IndexByte(s[8:], '-') > 0 }}, // gin
+	{layout: "Mon Jan 2 15:04:05.000000 2006", fits: func(s string) bool { return s[3] == ' ' && s[7] == ' ' && hasFraction(s) }},           // apache
 	// postgresql. UTC is just a word here: the text is read in the given zone.
-	{layout: "2006-01-02 15:04:05.000 UTC", fits: func(s string) bool { return s[4] == '-' && strings.HasSuffix(s, " UTC") }},
+	{layout: "2006-01-02 15:04:05.000 UTC", fits: func(s string) bool { return s[4] == '-' && strings.HasSuffix(s, " UTC") && hasFraction(s) }},
+}
+
+func hasFraction(s string) bool {
+	return strings.IndexByte(s, '.') > 0 || strings.IndexByte(s, ',') > 0
 }
 
 const shortest = len("060102 15:04:05")
