@@ -3,12 +3,15 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"dataflow/dsl/graph"
 	"dataflow/engine"
+	"dataflow/engine/diag"
 	"dataflow/engine/runtime"
 )
 
@@ -41,7 +44,18 @@ func (f *graphFlags) validate(s streams, path string) error {
 	if _, err := runtime.New(g, runtime.Options{Log: slog.New(slog.DiscardHandler), Version: version}); err != nil {
 		return badGraph(s, err, g.Source)
 	}
-	return nil
+	return warnOfScripts(s, g)
+}
+
+// warnOfScripts prints what the scripts of a graph hardly mean as they are written.
+func warnOfScripts(s streams, g *graph.Graph) error {
+	var list diag.List
+	for _, file := range g.Files {
+		if filepath.Ext(file) == ".p" {
+			list = append(list, warnings(file, string(g.Source(file)))...)
+		}
+	}
+	return list.Print(s.err, g.Source)
 }
 
 func printCommand(s streams) *cobra.Command {

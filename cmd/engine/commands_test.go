@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -355,105 +354,6 @@ func TestBenchKafka(t *testing.T) {
 	row := regexp.MustCompile(`^ +(2000|3000) +[\d.]+ s +\d+ +[\d.]+ us +\d+ MiB$`)
 	if r.code != 0 || len(lines) != 3 || !strings.Contains(lines[0], "CPU/message") || !row.MatchString(lines[1]) || !row.MatchString(lines[2]) {
 		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.stderr)
-	}
-}
-
-func TestScriptRun(t *testing.T) {
-	dir := files(t, "x.p", `if message == "drop" { drop(); exit() }
-if message == "fail" { x = nil
-  y = x["a"] }
-set_tag(k, "v")
-add_key(n, 1)
-add_key(f, 2.0)
-`, "bad.p", "add_key(a, 1)\nadd_kye(b, 2)\n", "texts", "one\r\ndrop\nfail\n",
-		"points", `{"category":"metric","name":"m","time":1700000000000000000,"tags":{"t":"x"},"fields":{"big":9007199254740993,"u":18446744073709551615,"b":{"base64":"AP8="},"l":[1,2.5,"s"],"message":"hi"}}`+"\n\n")
-	script := filepath.Join(dir, "x.p")
-	type answer struct {
-		Points []struct {
-			Category, Name string
-			Time           json.Number
-			Tags           map[string]string
-			Fields         map[string]json.RawMessage
-		}
-		Dropped bool
-		Error   *struct {
-			Message, File string
-			Line, Column  int
-		}
-	}
-	read := func(r result) (all []answer) {
-		t.Helper()
-		for d := json.NewDecoder(strings.NewReader(r.out)); ; {
-			var a answer
-			err := d.Decode(&a)
-			if err == io.EOF {
-				return all
-			}
-			if err != nil {
-				t.Fatalf("%v in %s", err, r.out)
-			}
-			all = append(all, a)
-		}
-	}
-
-	r := inProcess("", "script", "run", script, "-T", "one")
-	if r.code != 0 || !strings.Contains(r.out, `default,k=v f=2,message="one",n=1i,status="info" `) || !strings.Contains(r.out, "  tag   k                        string v\n") {
-		t.Errorf("-T: exit code %d\n%s%s", r.code, r.out, r.stderr)
-	}
-	r = inProcess("", "script", "run", script, "-T", "drop")
-	if r.code != 0 || r.out != "dropped\n" {
-		t.Errorf("dropped: exit code %d\n%s%s", r.code, r.out, r.stderr)
-	}
-	r = inProcess("", "script", "run", script, "-F", filepath.Join(dir, "texts"), "--json", "--category", "metric", "--name", "n")
-	got := read(r)
-	if r.code != 1 || len(got) != 3 {
-		t.Fatalf("-F: exit code %d\n%s%s", r.code, r.out, r.stderr)
-	}
-	if p := got[0].Points[0]; got[0].Error != nil || got[0].Dropped || p.Category != "metric" || p.Name != "n" || p.Tags["k"] != "v" ||
-		string(p.Fields["n"]) != "1" || string(p.Fields["f"]) != "2.0" || string(p.Fields["message"]) != `"one"` {
-		t.Errorf("first text: %+v", got[0])
-	}
-	if !got[1].Dropped || len(got[1].Points) != 0 || got[1].Error != nil {
-		t.Errorf("second text: %+v", got[1])
-	}
-	if e := got[2].Error; e == nil || e.File != "x.p" || e.Line != 3 || e.Column == 0 || e.Message == "" || len(got[2].Points) != 1 {
-		t.Errorf("third text: %+v, %+v", got[2], got[2].Error)
-	}
-	points, err := os.ReadFile(filepath.Join(dir, "points"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r = inProcess(string(points), "script", "run", script, "--point", "-", "--json")
-	got = read(r)
-	if r.code != 0 || len(got) != 1 {
-		t.Fatalf("--point: exit code %d\n%s%s", r.code, r.out, r.stderr)
-	}
-	if p := got[0].Points[0]; p.Name != "m" || p.Time != "1700000000000000000" || p.Tags["t"] != "x" || string(p.Fields["big"]) != "9007199254740993" ||
-		string(p.Fields["u"]) != "18446744073709551615" || string(p.Fields["b"]) != `{"base64":"AP8="}` || string(p.Fields["l"]) != `[1,2.5,"s"]` {
-		t.Errorf("point: %s", r.out)
-	}
-	r = inProcess("", "script", "run", filepath.Join(dir, "bad.p"), "-T", "x")
-	if r.code != 3 || r.out != "" || !strings.Contains(r.stderr, "bad.p:2:1:") || !strings.Contains(r.stderr, "add_key") {
-		t.Errorf("a script with a mistake: exit code %d\n%s%s", r.code, r.out, r.stderr)
-	}
-	for _, args := range []string{"", "-T a -F b", "-T a --category x", "-T a --timezone Mars", "--point " + script} {
-		r := inProcess("", append([]string{"script", "run", script}, words(args)...)...)
-		if r.code != 2 {
-			t.Errorf("script run %s: exit code %d\n%s%s", args, r.code, r.out, r.stderr)
-		}
-	}
-}
-
-// TestScriptDifferences pins differences from DataKit that stand on docs/reference/differences.md.
-func TestScriptDifferences(t *testing.T) {
-	for _, c := range []struct{ title, script, text, want string }{
-		{"named arguments are no variables", "json(_, a, newkey=k)\nadd_key(r, newkey == nil)", `{"a":1}`, `"r":true`},
-		{"Z after a fraction", "add_key(at, message)\ndefault_time(at, \"Asia/Tokyo\")", "2024-03-09T16:05:06.789Z", `"at":1710000306789000000`},
-	} {
-		r := inProcess("", "script", "run", filepath.Join(files(t, "x.p", c.script), "x.p"), "--json", "-T", c.text)
-		if r.code != 0 || !strings.Contains(r.out, c.want) {
-			t.Errorf("%s: exit code %d, want %s\n%s%s", c.title, r.code, c.want, r.out, r.stderr)
-		}
 	}
 }
 

@@ -78,7 +78,7 @@ func TestDocs(t *testing.T) {
 }
 
 // measured are commands whose output is never the same: figures, and messages made by chance.
-var measured = regexp.MustCompile(`^(bench|demo|version)\b`)
+var measured = regexp.MustCompile(`^(bench|demo|version|script bench)\b`)
 
 // console runs the commands of a block, one after the other.
 func console(t *testing.T, dir, page string, b block) {
@@ -120,9 +120,13 @@ func console(t *testing.T, dir, page string, b block) {
 
 var anyTime = regexp.MustCompile(`\b1[0-9]{18}\b`)
 
+// took is how long a script ran.
+var took = regexp.MustCompile(`\bin [0-9.]+(ns|µs|ms|s):`)
+
 // settled makes an output comparable with one of another day.
 func settled(text string) string {
 	text = anyTime.ReplaceAllString(text, "<time>")
+	text = took.ReplaceAllString(text, "in <time>:")
 	text = position.ReplaceAllString(text, "offset=<n>i,partition=<n>i")
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for i := range lines {
@@ -148,6 +152,7 @@ func TestReadmeOpens(t *testing.T) {
 // TestLinks: what the pages point at in the repository is there.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
+	code := regexp.MustCompile("(?s)```.*?\n```|`[^`\n]*`") // has brackets of its own
 	var pages []string
 	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
 		got, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
@@ -161,7 +166,7 @@ func TestLinks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(string(text), ""), -1) {
 			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
 				continue
 			}

@@ -1,0 +1,2 @@
+# Used by shop.p.
+add_key(odd, true)

@@ -1,0 +1,2 @@
+# The default of logging.
+add_key(parsed, false)

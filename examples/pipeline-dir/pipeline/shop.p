@@ -1,0 +1,2 @@
+# It never runs: logging/shop.p comes before it.
+drop()
