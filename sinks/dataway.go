@@ -68,15 +68,16 @@ answer has it. Points without fields are dropped (` + "`no_fields`" + `).`,
 
 // dataway is the sink. It is safe for use by several goroutines.
 type dataway struct {
-	config  datawayConfig
-	env     engine.Env
-	client  *httpclient.Client
-	base    url.URL // with the query, without a path
-	agent   string
-	tags    []point.Field
-	limit   atomic.Int64 // bytes of a body: max_body, or less after a 413
-	packers sync.Pool    // of *datawayPacker
-	leftOut engine.Counter
+	config   datawayConfig
+	env      engine.Env
+	client   *httpclient.Client
+	base     url.URL // with the query, without a path
+	agent    string
+	tags     []point.Field // of the node and of global_tags
+	nodeTags []point.Field
+	limit    atomic.Int64 // bytes of a body: max_body, or less after a 413
+	packers  sync.Pool    // of *datawayPacker
+	leftOut  engine.Counter
 }
 
 func newDataway(env engine.Env, c datawayConfig) (engine.Sink, error) {
@@ -107,8 +108,8 @@ func newDataway(env engine.Env, c datawayConfig) (engine.Sink, error) {
 	}
 	d := &dataway{
 		config: c, env: env, client: client, base: base,
-		agent:   fmt.Sprintf("engine-%s-%s/%s/%s", runtime.GOOS, runtime.GOARCH, orDev(env.Version), host),
-		tags:    extraTags(env.Tags, c.GlobalTags),
+		agent: fmt.Sprintf("engine-%s-%s/%s/%s", runtime.GOOS, runtime.GOARCH, orDev(env.Version), host),
+		tags:  extraTags(env.Tags, c.GlobalTags), nodeTags: env.Tags,
 		leftOut: env.Counter("fields_left_out", "nan"),
 	}
 	d.limit.Store(int64(c.MaxBody))

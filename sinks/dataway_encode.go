@@ -55,13 +55,17 @@ func (d *dataway) pack(k *datawayPacker, bs []*engine.Batch) error {
 				k.stamped.Time = d.env.Now().UnixNano()
 				p = &k.stamped
 			}
+			tags := d.tags
+			if p.Extra != nil && p.Extra.NoGlobalTags {
+				tags = d.nodeTags
+			}
 			start, ok := len(body.plain), len(p.Fields) > 0
 			if line {
-				if body.plain, ok = k.lines.Append(body.plain, p, d.tags); ok {
+				if body.plain, ok = k.lines.Append(body.plain, p, tags); ok {
 					body.plain = append(body.plain, '\n')
 				}
 			} else if ok {
-				body.plain = point.AppendProtobuf(body.plain, p, d.tags)
+				body.plain = point.AppendProtobuf(body.plain, p, tags)
 			}
 			n := len(body.plain) - start
 			switch {

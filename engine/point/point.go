@@ -35,6 +35,7 @@ type Extra struct {
 	Types        map[string]MetricType // of fields, by key
 	Units        map[string]string     // of fields, by key
 	StorageIndex string                // of the sink's index, logging only
+	NoGlobalTags bool                  // a sink does not add its global tags
 }
 
 // Warn is a change that a check made to a point.
