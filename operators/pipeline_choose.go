@@ -109,31 +109,34 @@ func newDirChoice(env engine.Env, c pipelineConfig) (*dirChoice, error) {
 		d.categories[category].fallback = s
 	}
 	for _, e := range c.Map.entries {
+		found := e.name == "" || isNone(e.name)
 		for category := range d.categories {
 			if e.category == point.Unknown || e.category == point.Category(category) {
-				d.enter(env, c, e, point.Category(category))
+				found = d.enter(c, e, point.Category(category)) || found
 			}
+		}
+		if !found { // DataKit goes on as well
+			env.Log.Warn("a script of map is not in the folder; points run the default", "key", e.key, "script", e.name)
 		}
 	}
 	return d, errors.Join(errs...)
 }
 
-// enter puts an entry of map into effect for a category.
-func (d *dirChoice) enter(env engine.Env, c pipelineConfig, e scriptMapEntry, category point.Category) {
+// enter puts an entry of map into effect for a category. It reports whether the category has the script.
+func (d *dirChoice) enter(c pipelineConfig, e scriptMapEntry, category point.Category) bool {
 	at := &d.categories[category]
 	if e.name == "" || at.byKey == nil {
-		return // as if it were not there
+		return false // as if it were not there
 	}
 	var s *script
+	found := false
 	if !isNone(e.name) {
-		if s = c.Dir.scripts[category][e.name]; s == nil {
+		if s, found = c.Dir.scripts[category][e.name]; !found {
 			s = at.fallback
-			if e.category != point.Unknown {
-				env.Log.Warn("a script of map is not in the folder", "category", category.String(), "key", e.key, "script", e.name)
-			}
 		}
 	}
 	at.byKey[e.key] = s
+	return found
 }
 
 func didYouMean(name string, among map[string]*script) string {

@@ -72,6 +72,9 @@ func TestPipelineDir(t *testing.T) {
 			if g := ran(got); g != c.want {
 				t.Errorf("%q ran, want %q", g, c.want)
 			}
+			if warns := strings.Contains(x.log.String(), "is not in the folder"); warns != strings.Contains(c.title, "missing") {
+				t.Errorf("a warning: %v", warns)
+			}
 			if len(got) != len(c.lines) || stats.In != stats.Out {
 				t.Errorf("%d points of %d", len(got), len(c.lines))
 			}

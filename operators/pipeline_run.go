@@ -53,8 +53,10 @@ func (w *pipelineWorker) run(ctx context.Context, b *engine.Batch, i int, s *scr
 	defer func() {
 		if x := recover(); x != nil {
 			b.Fail(last, scriptFailure{fmt.Errorf("panic in the script: %v", x), "panic"})
-			w.tally(s, b.Points[last].Category).failed++
-			w.runners[s.index] = nil // nobody knows what state it is in
+			if s != nil {
+				w.tally(s, b.Points[last].Category).failed++
+				w.runners[s.index] = nil // nobody knows what state it is in
+			}
 		}
 	}()
 	for last = i; last < len(b.Points); last++ {

@@ -188,6 +188,7 @@ grok(_, "\d+")
 cast(ip, "sttr")
 add_kye(cpu, data["metrics"])
 list = 1
+grok(_, "%{NUMBR:n}")
 `, "warned.p", "if true { kind = data.kind }\nadd_key(kind)\ncast(kind, \"string\")\n",
 		"graph.yaml", "version: 1\nsources: {s: {type: generate, count: 1}}\noperators: {p: {type: pipeline, from: s, script: five.p}}\nsinks: {o: {type: discard, from: p}}\n")
 	for _, args := range [][]string{{"script", "run", filepath.Join(dir, "five.p"), "-T", "x"}, {"validate", filepath.Join(dir, "graph.yaml")}} {
@@ -199,6 +200,7 @@ list = 1
 		for _, want := range []string{
 			"five.p:3:7: error: ", "two values are compared with ==", "five.p:6:10: error: unknown escape", `five.p:7:10: error: cast: there is no type "sttr"`, `did you mean "str"?`,
 			"five.p:8:1: error: there is no function `add_kye`", `did you mean "add_key"?`, "five.p:9:1: error: `list` is a reserved word",
+			`five.p:10:9: error: grok: unknown grok pattern "NUMBR"`, `did you mean "NUMBER"?`,
 		} {
 			_, behind, found := strings.Cut(rest, want)
 			if !found {

@@ -21,6 +21,8 @@ func (f *Frame) Key(name string) (v point.Value, known bool) {
 // so that what a place in a script asks for is where it was the last time.
 type hints [64]uint16
 
+const fewKeys = 8 // looking through them is faster than remembering
+
 func (h *hints) of(name string) *uint16 {
 	at := uintptr(unsafe.Pointer(unsafe.StringData(name)))
 	return &h[(at^at>>6^uintptr(len(name)))%uintptr(len(h))]
@@ -29,6 +31,9 @@ func (h *hints) of(name string) *uint16 {
 // Index returns the position of a key of the point, or -1. Looking through very many keys costs steps.
 func (f *Frame) Index(name string) int {
 	fields := f.Point.Fields
+	if len(fields) <= fewKeys {
+		return f.Point.Index(name)
+	}
 	hint := f.hints.of(name)
 	if i := int(*hint); i < len(fields) && fields[i].Key == name {
 		return i

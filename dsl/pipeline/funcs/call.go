@@ -237,17 +237,18 @@ func (c *Call) RestValues() []eval.Expr {
 	return values
 }
 
-// readText reads a name as text. known is false if there is no such name; ok is false after an error.
+// readText reads a name as text, and pays for looking at it. known is false if there is no such name; ok is false after an error.
 func readText(f *eval.Frame, read eval.Lookup) (text string, known, ok bool) {
 	v, known := read(f)
 	if !known {
 		return "", false, true
 	}
 	if v.Kind() == point.KindString {
-		return v.Str(), true, true
+		text = v.Str()
+		return text, true, f.Work(len(text))
 	}
 	text, ok = f.Text(v)
-	return text, true, ok
+	return text, true, ok && f.Work(len(text))
 }
 
 // done is what a call without a result returns.

@@ -120,7 +120,11 @@ var _ = declare(Decl{
 				return done()
 			}
 			for i, n := 0, eval.Len(all); i < n; i++ {
-				if eval.DeepEqual(v, eval.Element(all, i)) {
+				same, ok := f.DeepEqual(v, f.Element(all, i))
+				if !ok {
+					return failed()
+				}
+				if same {
 					return wrote(f.Write(key, label))
 				}
 			}

@@ -36,7 +36,7 @@ var _ = declare(Decl{
 	},
 	Bind: func(c *Call) eval.Expr {
 		if err := c.DefinePattern(c.Str(0), c.Str(1)); err != nil {
-			c.Fault(1, "%v", err)
+			c.patternFault(1, err)
 			return nil
 		}
 		return func(*eval.Frame) (point.Value, bool) { return done() }
@@ -84,7 +84,7 @@ var _ = declare(Decl{
 	Bind: func(c *Call) eval.Expr {
 		m, err := c.Patterns().Compile(c.Str(1))
 		if err != nil {
-			c.Fault(1, "%v", err)
+			c.patternFault(1, err)
 			return nil
 		}
 		read, trim, names := c.Read(0), c.Flag(2, true), m.Names()

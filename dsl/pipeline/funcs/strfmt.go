@@ -64,6 +64,9 @@ var _ = declare(Decl{
 				}
 				b = fmt.Appendf(f.Begin(), format, args...)
 				clear(args)
+				if !f.SpendOutput(max(0, len(b)-size)) { // a width makes text out of nothing
+					return failed()
+				}
 			}
 			return wrote(f.Write(key, point.String(f.End(b))))
 		}

@@ -1,5 +1,11 @@
 // Package grok matches text against grok patterns: RE2 expressions with %{NAME}, %{NAME:key} and
 // %{NAME:key:type} in them.
+//
+// A pattern expands to an expression (patterns.go). Its tree becomes a program (tree.go, repeat.go, look.go), which
+// backtracks (machine.go, run.go) from wherever a match may begin (seek.go). Trying the ways in the order of Perl finds the
+// match of package regexp. Three things keep that from taking long: a look at the next byte rules out most ways, runs
+// such as .* remember where nothing goes on (memo.go), and steps are counted. When they are used up, or the expression
+// has something that a program does not do, package regexp does the match (finder.go).
 package grok
 
 import (
@@ -113,7 +119,7 @@ func (p *Patterns) expand(text string) (*expression, error) {
 		name, key, kind := part(1), groupName(part(2)), part(3)
 		e := p.find(name)
 		if e == nil {
-			return nil, fmt.Errorf("unknown grok pattern %q", name)
+			return nil, &UnknownError{Name: name, Known: p.names()}
 		}
 		if kind != "" {
 			c, ok := conversions[kind]

@@ -52,6 +52,7 @@ func same(sub *syntax.Regexp, min, max int) bool {
 	return false
 }
 
+// either goes on with more or leaves by out, first what greedy says.
 func (b *builder) either(more, out *node, greedy bool) *node {
 	if greedy {
 		return b.branch([]*node{more, out})
@@ -71,11 +72,11 @@ func (b *builder) loop(sub *syntax.Regexp, greedy, skip bool, next *node) *node 
 		return next
 	}
 	body := b.build(sub, again)
-	if greedy {
-		b.dispatch(again, []*node{body, next})
-	} else {
-		b.dispatch(again, []*node{next, body})
+	branches := []*node{body, next}
+	if !greedy {
+		branches = []*node{next, body}
 	}
+	b.dispatch(again, branches)
 	if skip {
 		return again
 	}

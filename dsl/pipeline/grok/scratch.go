@@ -33,6 +33,7 @@ var scratches = sync.Pool{New: func() any {
 	return &scratch{slots: make([]int, 0, 64), memos: make([]span, 0, 32), stack: make([]choice, 0, 128)}
 }}
 
+// begin makes s ready for a search of p in text.
 func (s *scratch) begin(p *program, text string) {
 	s.slots = grown(s.slots, p.slots)
 	s.forget()
@@ -58,6 +59,7 @@ func (s *scratch) release() {
 	}
 }
 
+// grown returns s, or new memory, with the length n.
 func grown[T any](s []T, n int) []T {
 	if cap(s) < n {
 		return make([]T, n)

@@ -49,6 +49,7 @@ func newProgram(re *syntax.Regexp, groups bool) *program {
 	return p
 }
 
+// add makes a node, with what may stand where it matches.
 func (b *builder) add(n node, l look) *node {
 	n.id = int32(len(b.nodes))
 	if len(b.nodes) >= maxNodes {

@@ -36,6 +36,9 @@ func (g *generator) pair(fixed map[string]*pair) *pair {
 		if g.IntN(3) > 0 {
 			names := 0
 			pattern, keep = g.pattern(3, &names), false
+			if g.IntN(4) == 0 {
+				pattern = g.several(&names)
+			}
 		}
 		if p := fixed[pattern]; p != nil {
 			return p
@@ -62,6 +65,38 @@ var (
 	}
 	assertions = []string{`\b`, `\B`, "^", "$", `\A`, `\z`, "(?m:^)", "(?m:$)", ""}
 	repeats    = []string{"*", "+", "?", "*?", "+?", "??", "{2}", "{0,2}", "{1,3}", "{2,}", "{1,3}?", "{2,}?", "{0}", "{0,3}?", "*", "+"}
+)
+
+// several returns a pattern of several runs one after the other, as in lines that are taken apart at separators. On texts
+// of few different bytes there are many ways to share the text between them, of which most fail.
+func (g *generator) several(names *int) string {
+	var b strings.Builder
+	for range 2 + g.IntN(5) {
+		run := g.pick(runs)
+		switch g.IntN(5) {
+		case 0:
+			*names++
+			run = fmt.Sprintf("(?P<s%d>%s)", *names, run)
+		case 1:
+			run = "(?:" + run + g.pick(separators) + "|" + g.pick(runs) + ")"
+		case 2:
+			run = "(?:" + run + g.pick(separators) + ")" + g.pick(repeats)
+		}
+		b.WriteString(run)
+		if g.IntN(4) > 0 {
+			b.WriteString(g.pick(separators))
+		}
+	}
+	return b.String()
+}
+
+var (
+	runs = []string{
+		".*", ".*?", ".+", ".+?", "(?s:.*)", "(?s:.*?)", "(?s:.+?)", `\S+`, `\S*?`, "[^:]*", "[^:]+?", "a*", "a+?", "[a:]*", `\w+`, "[aä]*", "[aä]+?",
+		"[^a]{1,3}", ".{0,4}?", "a{2,}", "[^x]{2,}?", `\b\w+\b`, ".{3}", `[^"\\]*`, "ä*", `\s*`,
+	}
+	separators = []string{":", " ", "a", "::", "ä", ", ", "\n", "=", "$", `\b`, "(?m:$)", "^", "aa", "[:=]", "(?i:x)", "x?", "\uFFFD"}
+	few        = []string{"a", "a", ":", ":", " ", "a", "ä", "\n", "=", "x", "aa", "\xff", "\xa4", "\xc3", ", "}
 )
 
 // pattern returns a random pattern.
@@ -105,6 +140,12 @@ func (g *generator) pattern(depth int, names *int) string {
 // things.
 func (g *generator) text(tree *syntax.Regexp) string {
 	var b []byte
+	if g.IntN(4) == 0 {
+		for range g.IntN(40) {
+			b = append(b, g.pick(few)...)
+		}
+		return string(b)
+	}
 	if g.IntN(3) == 0 {
 		b = g.noise(b, g.IntN(6))
 	}
