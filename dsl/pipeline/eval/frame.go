@@ -71,6 +71,9 @@ type Frame struct {
 	stack []point.Value
 	top   int
 
+	// Offsets is room for the places of matches. A function may use it until it returns.
+	Offsets []int
+
 	groups []point.Value
 	args   []any
 }

@@ -231,3 +231,12 @@ func (p *parts) next() (part string, ok bool) {
 	part, p.list = p.list[0], p.list[1:]
 	return part, true
 }
+
+// regexp compiles the text literal i. It returns nil after a fault.
+func (c *Call) regexp(i int) *regexp.Regexp {
+	re, err := regexp.Compile(c.Str(i))
+	if err != nil {
+		c.Fault(i, "%v", err)
+	}
+	return re
+}

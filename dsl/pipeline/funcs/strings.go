@@ -1,12 +1,13 @@
 package funcs
 
 import (
-	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"dataflow/dsl/pipeline/eval"
+	"dataflow/dsl/pipeline/grok"
 	"dataflow/dsl/pipeline/syntax"
 	"dataflow/engine/point"
 )
@@ -136,34 +137,34 @@ var _ = declare(Decl{
 		{Script: "add_key(n, 5)\nreplace(n, \"x\", \"\")", Want: `n="5"`},
 	},
 	Bind: func(c *Call) eval.Expr {
-		re, with := c.regexp(1), c.Str(2)
+		re, with := c.expression(1), c.Str(2)
 		return inPlace(c, func(f *eval.Frame, s string) (string, bool) { return replaceAll(f, re, s, with) })
 	},
 })
 
-// regexp compiles the text literal i. It returns nil after a fault.
-func (c *Call) regexp(i int) *regexp.Regexp {
-	re, err := regexp.Compile(c.Str(i))
+// expression compiles the text literal i. What it returns after a fault is never used.
+func (c *Call) expression(i int) *grok.Regexp {
+	re, err := grok.CompileRegexp(c.Str(i))
 	if err != nil {
 		c.Fault(i, "%v", err)
 	}
 	return re
 }
 
-func replaceAll(f *eval.Frame, re *regexp.Regexp, s, with string) (string, bool) {
-	matches := re.FindAllStringSubmatchIndex(s, -1)
-	if matches == nil {
+func replaceAll(f *eval.Frame, re *grok.Regexp, s, with string) (string, bool) {
+	f.Offsets = re.FindAll(s, f.Offsets[:0])
+	if len(f.Offsets) == 0 {
 		return s, true
 	}
 	literal := !strings.Contains(with, "$")
 	b, from := f.Begin(), 0
-	for _, m := range matches {
+	for m := range slices.Chunk(f.Offsets, 2*re.Groups()) {
 		size := len(b)
 		b = append(b, s[from:m[0]]...)
 		if literal {
 			b = append(b, with...)
 		} else {
-			b = re.ExpandString(b, with, s, m)
+			b = re.Expand(b, with, s, m)
 		}
 		from = m[1]
 		if !f.Spend(len(b) - size) {
@@ -197,7 +198,7 @@ var _ = declare(Decl{
 			Message: "abc", Want: "a=false\nb=true"},
 	},
 	Bind: func(c *Call) eval.Expr {
-		m := newMatcher(c, 0)
+		m := c.expression(0)
 		if _, isCall := c.Arg(1).(*syntax.Call); isCall {
 			value := c.Value(1)
 			return func(f *eval.Frame) (point.Value, bool) {
@@ -212,7 +213,7 @@ var _ = declare(Decl{
 		read := c.Operand(1)
 		return func(f *eval.Frame) (point.Value, bool) {
 			v, known := read(f)
-			return point.Bool(known && m.matches(v.Str())), true
+			return point.Bool(known && m.Match(v.Str())), true
 		}
 	},
 })

@@ -30,7 +30,8 @@ var small = []string{
 	"MINUTE", "SECOND", "USER", "QS", "MONTHNUM", "URIPATH", "BASE16NUM", "TZ", "DAY", "IPV4", "HOSTNAME", "TIME", "MONTH",
 }
 
-func (g *generator) pair(fixed map[string]*pair) *pair {
+// pair returns a random pattern, or the first difference in compiling one. Fixed ones are kept.
+func (g *generator) pair(fixed map[string]*pair) (*pair, error) {
 	for {
 		pattern, keep := g.pick(fixedPatterns), true
 		if g.IntN(3) > 0 {
@@ -41,11 +42,11 @@ func (g *generator) pair(fixed map[string]*pair) *pair {
 			}
 		}
 		if p := fixed[pattern]; p != nil {
-			return p
+			return p, nil
 		}
 		p, err := newPair(pattern)
 		if err != nil {
-			panic(err) // as a panic, because no random pattern may ever get here
+			return nil, err
 		}
 		if p == nil || len(p.expr) > 4000 && !keep {
 			continue
@@ -53,7 +54,7 @@ func (g *generator) pair(fixed map[string]*pair) *pair {
 		if keep {
 			fixed[pattern] = p
 		}
-		return p
+		return p, nil
 	}
 }
 

@@ -21,7 +21,10 @@ func Compare(seed uint64, n int) (matched int, err error) {
 	g := &generator{rand.New(rand.NewPCG(seed, 0))}
 	fixed := make(map[string]*pair)
 	for done := 0; done < n; {
-		p := g.pair(fixed)
+		p, err := g.pair(fixed)
+		if err != nil {
+			return matched, fmt.Errorf("seed %d, input %d: %w", seed, done, err)
+		}
 		for range min(textsPerPattern, n-done) {
 			done++
 			text := g.text(p.tree)
