@@ -18,6 +18,9 @@ func TestFunctionExamples(t *testing.T) {
 		if d.Summary == "" {
 			t.Errorf("%s has no summary", d.Name)
 		}
+		if len(d.Examples) < 3 {
+			t.Errorf("%s has only %d examples", d.Name, len(d.Examples))
+		}
 		for _, x := range d.Examples {
 			got := runExample(t, x)
 			if x.Varies {

@@ -15,7 +15,7 @@ import (
 )
 
 // readme runs the two commands that the README opens with in a fresh clone, with nothing but Go and the shell.
-func (s *show) readme() error {
+func (s show) readme() error {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (s *show) readme() error {
 	if err != nil {
 		return err
 	}
-	if s.short {
+	if s.Short {
 		// CI runs the tests in a step of its own.
 		commands = commands[:1]
 	}
@@ -48,7 +48,7 @@ func (s *show) readme() error {
 		cmd.Dir = clone
 		cmd.Env = []string{"PATH=" + filepath.Dir(goBin) + ":/bin:/usr/bin", "HOME=" + os.Getenv("HOME"), "GOFLAGS=-buildvcs=false"}
 		out, err := cmd.CombinedOutput()
-		s.printf("$ %s", c)
+		s.Printf("$ %s", c)
 		if err != nil {
 			return fmt.Errorf("%s: %w\n%s", c, err, out)
 		}
@@ -56,7 +56,7 @@ func (s *show) readme() error {
 			points := 0
 			for _, l := range strings.Split(string(out), "\n") {
 				if strings.HasPrefix(l, "metric_topic,") {
-					s.printf("%s", l)
+					s.Printf("%s", l)
 					points++
 				}
 			}
@@ -65,21 +65,21 @@ func (s *show) readme() error {
 			}
 		} else {
 			tests := strings.Count(string(out), "ok  \t")
-			s.printf("%d packages ok", tests)
+			s.Printf("%d packages ok", tests)
 		}
 	}
 	return nil
 }
 
 // million sends the manual's metric through the graph and counts points, lag and ledger.
-func (s *show) million() error {
-	count := s.scale(1_000_000, 100_000)
-	graph, remove, err := s.folder("graph.yaml", harness.MetricGraph("start: earliest"), "metric.p", harness.MetricScript)
+func (s show) million() error {
+	count := s.Scale(1_000_000, 100_000)
+	graph, remove, err := s.Folder("graph.yaml", harness.MetricGraph("start: earliest"), "metric.p", harness.MetricScript)
 	if err != nil {
 		return err
 	}
 	defer remove()
-	stand, err := harness.StandIn(s.binary, "metric_topic:12")
+	stand, err := harness.StandIn(s.Binary, "metric_topic:12")
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (s *show) million() error {
 	if err := stand.Produce("metric_topic", count, ""); err != nil {
 		return err
 	}
-	e, err := harness.Start(s.binary, graph, stand, "--until-idle", "2s")
+	e, err := harness.Start(s.Binary, graph, stand, "--until-idle", "2s")
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (s *show) million() error {
 		return err
 	}
 	u := e.Usage()
-	s.printf("produced %d on 12 partitions; points at DataWay %d, distinct %d, missing %d; lag %d; exit %d; peak RSS %d MiB",
+	s.Printf("produced %d on 12 partitions; points at DataWay %d, distinct %d, missing %d; lag %d; exit %d; peak RSS %d MiB",
 		count, seen.Points, seen.Distinct, seen.Missing, lag, code, u.MaxRSS>>20)
 	switch {
 	case code != 0:
@@ -111,18 +111,18 @@ func (s *show) million() error {
 	case lag != 0:
 		return fmt.Errorf("the group lags")
 	}
-	s.printf("ledger balanced (an imbalance ends the run with 1)")
+	s.Printf("ledger balanced (an imbalance ends the run with 1)")
 	return nil
 }
 
-func (s *show) kills() error {
-	loops := s.scale(20, 5)
+func (s show) kills() error {
+	loops := s.Scale(20, 5)
 	for i, start := range []string{"latest", "earliest"} {
-		r, err := crash.Kill(s.binary, crash.KillOptions{Loops: loops / 2, Seed: uint64(time.Now().UnixNano()) + uint64(i), Start: start, Batch: s.scale(50_000, 20_000), Log: s.out})
+		r, err := crash.Kill(s.Binary, crash.KillOptions{Loops: loops / 2, Seed: uint64(time.Now().UnixNano()) + uint64(i), Start: start, Batch: s.Scale(50_000, 20_000), Log: s.Out})
 		if err != nil {
 			return fmt.Errorf("start: %s: %w", start, err)
 		}
-		s.printf("start: %s: %d kills %v; produced %d, distinct %d, lost %d, before the start %d, duplicates %d (allowed %d), lag %d", start,
+		s.Printf("start: %s: %d kills %v; produced %d, distinct %d, lost %d, before the start %d, duplicates %d (allowed %d), lag %d", start,
 			r.Kills, r.Phases, r.Produced, r.Seen.Distinct, r.Seen.Missing, r.Seen.Skipped, r.Duplicates, r.Allowed, r.Lag)
 		if err := r.Check(); err != nil {
 			return fmt.Errorf("start: %s: %w", start, err)
@@ -132,15 +132,15 @@ func (s *show) kills() error {
 }
 
 // blocked runs two streams of one Kafka node, one of them into a DataWay that hangs for its category.
-func (s *show) blocked() error {
-	count := s.scale(1_000_000, 300_000)
-	graph, remove, err := s.folder("graph.yaml", blockedGraph)
+func (s show) blocked() error {
+	count := s.Scale(1_000_000, 300_000)
+	graph, remove, err := s.Folder("graph.yaml", blockedGraph)
 	if err != nil {
 		return err
 	}
 	defer remove()
 	rate := func(hang bool) (float64, error) {
-		stand, err := harness.StandIn(s.binary, "logs:4,metrics:4")
+		stand, err := harness.StandIn(s.Binary, "logs:4,metrics:4")
 		if err != nil {
 			return 0, err
 		}
@@ -156,7 +156,7 @@ func (s *show) blocked() error {
 		if err := stand.Produce("metrics", count, ""); err != nil {
 			return 0, err
 		}
-		e, err := harness.Start(s.binary, graph, stand, "--drain-timeout", "1s")
+		e, err := harness.Start(s.Binary, graph, stand, "--drain-timeout", "1s")
 		if err != nil {
 			return 0, err
 		}
@@ -189,9 +189,9 @@ func (s *show) blocked() error {
 		}
 		alone, beside = max(alone, a), max(beside, b)
 	}
-	s.printf("metrics alone %.0f points/s; beside a stream of logs whose sink hangs %.0f points/s (%.2f)", alone, beside, beside/alone)
+	s.Printf("metrics alone %.0f points/s; beside a stream of logs whose sink hangs %.0f points/s (%.2f)", alone, beside, beside/alone)
 	least := 0.8
-	if s.short {
+	if s.Short {
 		least = 0.1 // a third of a second tells only that the stream goes on
 	}
 	if beside < least*alone {
@@ -217,15 +217,15 @@ sinks:
 `
 
 // memory holds the engine's peak memory to its limit.
-func (s *show) memory() error {
+func (s show) memory() error {
 	const limit = 200 << 20
-	graph, remove, err := s.folder("graph.yaml", harness.MetricGraph("start: earliest"), "metric.p", harness.MetricScript)
+	graph, remove, err := s.Folder("graph.yaml", harness.MetricGraph("start: earliest"), "metric.p", harness.MetricScript)
 	if err != nil {
 		return err
 	}
 	defer remove()
 	run := func(count int, stopped time.Duration) error {
-		stand, err := harness.StandIn(s.binary, "metric_topic:12")
+		stand, err := harness.StandIn(s.Binary, "metric_topic:12")
 		if err != nil {
 			return err
 		}
@@ -238,7 +238,7 @@ func (s *show) memory() error {
 				return err
 			}
 		}
-		e, err := harness.Start(s.binary, graph, stand, "--until-idle", "2s")
+		e, err := harness.Start(s.Binary, graph, stand, "--until-idle", "2s")
 		if err != nil {
 			return err
 		}
@@ -258,7 +258,7 @@ func (s *show) memory() error {
 			return err
 		}
 		rss := e.Usage().MaxRSS
-		s.printf("%d messages, DataWay stopped for %v: distinct %d, missing %d, peak RSS %d MiB (limits.memory 160MiB)", count, stopped, seen.Distinct, seen.Missing, rss>>20)
+		s.Printf("%d messages, DataWay stopped for %v: distinct %d, missing %d, peak RSS %d MiB (limits.memory 160MiB)", count, stopped, seen.Distinct, seen.Missing, rss>>20)
 		switch {
 		case seen.Missing != 0 || seen.Distinct != int64(count):
 			return fmt.Errorf("not everything arrived")
@@ -267,26 +267,26 @@ func (s *show) memory() error {
 		}
 		return nil
 	}
-	if err := run(s.scale(3_000_000, 200_000), 0); err != nil {
+	if err := run(s.Scale(3_000_000, 200_000), 0); err != nil {
 		return err
 	}
-	return run(s.scale(1_000_000, 200_000), time.Duration(s.scale(60, 5))*time.Second)
+	return run(s.Scale(1_000_000, 200_000), time.Duration(s.Scale(60, 5))*time.Second)
 }
 
 // speed compares the engine with a hand-written loop, in turns.
-func (s *show) speed() error {
-	count, turns := s.scale(1_000_000, 100_000), s.scale(5, 1)
-	graph, remove, err := s.folder("graph.yaml", harness.MetricGraph("start: earliest"), "metric.p", harness.MetricScript)
+func (s show) speed() error {
+	count, turns := s.Scale(1_000_000, 100_000), s.Scale(5, 1)
+	graph, remove, err := s.Folder("graph.yaml", harness.MetricGraph("start: earliest"), "metric.p", harness.MetricScript)
 	if err != nil {
 		return err
 	}
 	defer remove()
-	discard, removeDiscard, err := s.folder("graph.yaml", discardGraph)
+	discard, removeDiscard, err := s.Folder("graph.yaml", discardGraph)
 	if err != nil {
 		return err
 	}
 	defer removeDiscard()
-	stand, err := harness.StandIn(s.binary, "metric_topic:12")
+	stand, err := harness.StandIn(s.Binary, "metric_topic:12")
 	if err != nil {
 		return err
 	}
@@ -298,14 +298,14 @@ func (s *show) speed() error {
 	floor := func(dataway string) func(int) (bench.Usage, error) {
 		return func(int) (bench.Usage, error) {
 			group++
-			return bench.Measure(exec.Command(s.binary, "bench", "floor", "--kafka", stand.Kafka, "--count", fmt.Sprint(count), "--group", fmt.Sprintf("floor-%d", group), "--dataway", dataway))
+			return bench.Measure(exec.Command(s.Binary, "bench", "floor", "--kafka", stand.Kafka, "--count", fmt.Sprint(count), "--group", fmt.Sprintf("floor-%d", group), "--dataway", dataway))
 		}
 	}
 	engine := func(graph string) func(int) (bench.Usage, error) {
 		return func(int) (bench.Usage, error) {
 			group++
 			var log strings.Builder
-			cmd := harness.Command(s.binary, graph, stand.StandInAddresses, "--until-idle", "1s", "--set", fmt.Sprintf("mq.group=bench-%d", group))
+			cmd := harness.Command(s.Binary, graph, stand.StandInAddresses, "--until-idle", "1s", "--set", fmt.Sprintf("mq.group=bench-%d", group))
 			cmd.Stderr = &log
 			u, err := bench.Measure(cmd)
 			if err != nil {
@@ -315,20 +315,20 @@ func (s *show) speed() error {
 			return u, err
 		}
 	}
-	s.printf("CPU per message of the process (getrusage), %d messages, %d turns; the wall clock includes start and joining the group", count, turns)
-	s.printf("\nA/A:")
-	if _, err := bench.Compare(s.out, []bench.Job{{Name: "floor", Run: floor(stand.DataWay)}, {Name: "floor again", Run: floor(stand.DataWay)}}, turns, count); err != nil {
+	s.Printf("CPU per message of the process (getrusage), %d messages, %d turns; the wall clock includes start and joining the group", count, turns)
+	s.Printf("\nA/A:")
+	if _, err := bench.Compare(s.Out, []bench.Job{{Name: "floor", Run: floor(stand.DataWay)}, {Name: "floor again", Run: floor(stand.DataWay)}}, turns, count); err != nil {
 		return err
 	}
-	s.printf("\n(a) kafka -> discard")
-	if _, err := bench.Compare(s.out, []bench.Job{{Name: "bare franz-go poll", Run: floor("")}, {Name: "engine", Run: engine(discard)}}, turns, count); err != nil {
+	s.Printf("\n(a) kafka -> discard")
+	if _, err := bench.Compare(s.Out, []bench.Job{{Name: "bare franz-go poll", Run: floor("")}, {Name: "engine", Run: engine(discard)}}, turns, count); err != nil {
 		return err
 	}
-	s.printf("\n(b) kafka -> pipeline -> dataway (line)")
+	s.Printf("\n(b) kafka -> pipeline -> dataway (line)")
 	if err := stand.Reset(); err != nil {
 		return err
 	}
-	costs, err := bench.Compare(s.out, []bench.Job{{Name: "hand-written loop", Run: floor(stand.DataWay)}, {Name: "engine", Run: engine(graph)}}, turns, count)
+	costs, err := bench.Compare(s.Out, []bench.Job{{Name: "hand-written loop", Run: floor(stand.DataWay)}, {Name: "engine", Run: engine(graph)}}, turns, count)
 	if err != nil {
 		return err
 	}
@@ -346,7 +346,7 @@ func (s *show) speed() error {
 		return fmt.Errorf("the jobs did not deliver what they should: %+v, want %d points", seen, want)
 	}
 	const limit = 1.8
-	if ratio := costs[1].Median / costs[0].Median; ratio > limit && !s.short {
+	if ratio := costs[1].Median / costs[0].Median; ratio > limit && !s.Short {
 		return fmt.Errorf("%.2f times the hand-written loop, the limit is %.1f", ratio, limit)
 	}
 	return nil

@@ -17,11 +17,16 @@ set_measurement set_tag setopt slice_string sql_cover strfmt strlen timestamp tr
 user_agent vaild_json valid_json value_type window_hit xml
 `
 
-// TestNames checks that no function has a name that DataKit does not know.
+// TestNames checks that all functions are there, and no other.
 func TestNames(t *testing.T) {
 	known := strings.Fields(names)
 	if len(known) != 75 {
 		t.Errorf("%d names", len(known))
+	}
+	for _, name := range known {
+		if Get(name) == nil {
+			t.Errorf("the function %s is missing", name)
+		}
 	}
 	for _, d := range All() {
 		if !slices.Contains(known, d.Name) {

@@ -15,11 +15,20 @@ var _ = declare(Decl{
 	Summary: "Yields what a JSON text says; numbers are floats. Text that is no JSON gives nil.",
 	Result:  "any",
 	Params:  []Param{{Name: "text", Kind: Value}},
-	Examples: []Example{{
-		Script:  "d = load_json(_)\nadd_key(x, d[\"a\"][\"b\"][-1])\nadd_key(l, d[\"a\"])",
-		Message: `{"a": {"b": [1, 2]}}`,
-		Want:    "x=2.0\nl=\"{\\\"b\\\":[1,2]}\"",
-	}},
+	Doc: "Numbers are always floats, so that integers beyond 2^53 lose digits. A missing key ends a chain of indexes with nil; an index " +
+		"into what is no list or map fails. Text that is no JSON, or has more behind the value, yields nil: test for it before " +
+		"an index. Of equal keys the last one counts.\n\nThe text is checked as a whole but only what is asked for is read, so that a long chain costs " +
+		"little more than a short one.\n\nDiffers from DataKit: JSON is read strictly; leading zeros and raw control characters are no JSON.",
+	Examples: []Example{
+		{Script: "d = load_json(_)\nadd_key(x, d[\"a\"][\"b\"][-1])\nadd_key(l, d[\"a\"])", Message: `{"a": {"b": [1, 2]}}`,
+			Want: "x=2.0\nl=\"{\\\"b\\\":[1,2]}\""},
+		{Script: "d = load_json(_)\nif d == nil { add_key(kind, \"text\"); exit() }\nadd_key(kind, \"json\")", Message: "plain text",
+			Want: "kind=\"text\""},
+		{Script: "d = load_json(_)\nadd_key(none, d[\"x\"][\"y\"])\nfor item in d[\"items\"] { add_key(sku, item[\"sku\"]) }\nadd_key(n, len(d[\"items\"]))",
+			Message: `{"items": [{"sku": "x1"}, {"sku": "y9"}]}`, Want: "none=nil\nsku=\"y9\"\nn=2"},
+		{Script: "d = load_json(_)\nadd_key(id, d[\"id\"])\nadd_key(bad, d[\"id\"][\"x\"])", Message: `{"id": 12345678901234567}`,
+			Want: "error 3:21: unindexable data type: float\nid=1.2345678901234568e+16"},
+	},
 	Bind: func(c *Call) eval.Expr {
 		value, asTree := c.Value(0), c.Mutates()
 		return func(f *eval.Frame) (point.Value, bool) {
@@ -62,6 +71,8 @@ var _ = declare(Decl{
 			Want: "x=\"two\"\nk-y=3.0\nall=\"{\\\"b\\\":[1,\\\" two \\\"]}\""},
 		{Script: "json(_, a.b, x, true, true)", Message: `{"c": 1, "a": {"b": 2}}`,
 			Want: "message=\"{\\\"a\\\":{},\\\"c\\\":1}\"\nx=2.0"},
+		{Script: "json(_, .[1].n, second)\njson(_, .[7].n, none)\njson(_, .[0].s, raw, trim_space=false)", Message: `[{"s": " a "}, {"n": 2}]`,
+			Want: "second=2.0\nraw=\" a \""},
 	},
 	Bind: bindJSON,
 })
@@ -191,8 +202,14 @@ var _ = declare(Decl{
 	Summary: "Yields a new list with one more element. The variable itself is unchanged: write `a = append(a, x)`.",
 	Result:  "list",
 	Params:  []Param{{Name: "list", Kind: Ident}, {Name: "value", Kind: Value}},
-	Examples: []Example{{Script: "a = [1]\na = append(a, \"x\")\nadd_key(a)\nadd_key(b, append(nosuch, 1))",
-		Want: "a=\"[1,\\\"x\\\"]\"\nb=nil"}},
+	Doc: "What is no list yields nothing, and then the value is not evaluated. Differs from DataKit: each result is a list of its own; two that were made " +
+		"from one list never share their end.",
+	Examples: []Example{
+		{Script: "a = [1]\na = append(a, \"x\")\nadd_key(a)\nadd_key(b, append(nosuch, 1))", Want: "a=\"[1,\\\"x\\\"]\"\nb=nil"},
+		{Script: "a = [1]\nb = append(a, 2)\nc = append(a, 3)\nadd_key(a)\nadd_key(b)\nadd_key(c)", Want: "a=\"[1]\"\nb=\"[1,2]\"\nc=\"[1,3]\""},
+		{Script: "all = []\nfor item in load_json(_) { if item[\"n\"] > 1 { all = append(all, item[\"n\"]) } }\nadd_key(all)",
+			Message: `[{"n": 1}, {"n": 2}, {"n": 3}]`, Want: "all=\"[2,3]\""},
+	},
 	Bind: func(c *Call) eval.Expr {
 		read, value := c.Read(0), c.Value(1)
 		return func(f *eval.Frame) (point.Value, bool) {
