@@ -99,6 +99,7 @@ func BenchmarkOperators(b *testing.B) {
 		{"filter", `type: filter, keep: 'fields.partition == 3'`, floorFilter},
 		{"sample", "type: sample, rate: 0.5", floorSample},
 		{"rate_limit", "type: rate_limit, rate: 1000000000/s", func(x *engine.Batch) { floorTokens -= len(x.Points) }},
+		{"fields", "type: fields, rename: {message: text}, drop: [message_len], set: {env: prod}, tag: [env]", floorFields},
 		{"pipeline", "type: pipeline, script: metric.p", floorScript()},
 	}
 	for _, c := range cases {
@@ -143,6 +144,15 @@ func floorSample(x *engine.Batch) {
 		}
 	}
 	x.Points = kept
+}
+
+func floorFields(x *engine.Batch) {
+	for i := range x.Points {
+		p := &x.Points[i]
+		p.Rename("text", "message")
+		p.Delete("message_len")
+		p.SetTag("env", "prod")
+	}
 }
 
 // floorScript does by hand what the manual's script does.

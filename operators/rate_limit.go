@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"strings"
-	"sync"
 	"time"
 
 	"dataflow/engine"
@@ -19,12 +17,17 @@ func init() {
 		Summary: "holds points to a rate",
 		Doc: `A token bucket that starts empty and has room for a tenth of a second's points. With a ` + "`key`" + ` every value of it has a bucket
 of its own, with room for a second's. Over the rate, ` + "`block`" + ` makes the points wait, which is backpressure up to the source;
-` + "`drop`" + ` drops them, counted. Points stay in order; where keys wait, in order within each key. Nodes that give the same
-` + "`name`" + ` share their buckets.
+` + "`queue`" + ` sets them aside, so that what comes behind them under other keys goes on; ` + "`drop`" + ` drops them, counted. What waits or is set aside is
+not done: it counts against limits.in_flight, which bounds it, and a kill makes the source read it again. Points stay in order; with keys, in
+order within each key.
 
-A rate in bytes (2MB/s) counts the texts of the points: names, keys and values as they stand.`,
+Nodes that give the same ` + "`name`" + ` share their buckets: together they pass the rate. They must give the same rates and the same key.
+
+A rate in bytes (2MB/s) counts the texts of the points: names, keys and values as they stand, and 8 bytes for each number. A point larger than the
+bucket passes when the bucket is full, and the next ones wait for it.`,
 		Examples: []engine.Example{
 			{Title: "a hundred points a second", Graph: "type: rate_limit\nfrom: mq.logs\nrate: 100/s\n"},
+			{Title: "one limit for two nodes", Graph: "type: rate_limit\nfrom: mq.logs\nrate: 5MB/s\nname: uplink\nover: queue\n"},
 			{Title: "bytes by tenant", Graph: "type: rate_limit\nfrom: mq.logs\nkey: tags.tenant\nrate: {by: tags.tenant, map: {gold: 50MB/s}, default: 2MB/s}\nover: drop\n"},
 		},
 	}, rateLimitConfig{Over: "block"}, newRateLimit)
@@ -33,8 +36,8 @@ A rate in bytes (2MB/s) counts the texts of the points: names, keys and values a
 type rateLimitConfig struct {
 	Rate expr.Lookup[engine.Rate] `yaml:"rate" required:"true" doc:"points or bytes in a time: 100/s, 6000/m, 2MB/s; may be a lookup value; points that it has no value for are not limited"`
 	Key  *expr.Name               `yaml:"key" doc:"what has a bucket of its own: name, tags.K, fields.K or meta.*; points without it share one"`
-	Over string                   `yaml:"over" enum:"block,drop" doc:"what becomes of points over the rate: they wait, or are dropped"`
-	Name string                   `yaml:"name" doc:"nodes with the same name share one limit"`
+	Over string                   `yaml:"over" enum:"block,drop,queue" doc:"what becomes of points over the rate: they wait, are dropped, or are set aside"`
+	Name string                   `yaml:"name" doc:"nodes with the same name share one limit, whatever each does with points over it"`
 }
 
 type rateLimit struct {
@@ -53,8 +56,15 @@ func newRateLimit(env engine.Env, c rateLimitConfig) (engine.Operator, error) {
 	if c.Name != "" {
 		key = "rate_limit/" + c.Name
 	}
-	shared := env.Shared(key, func() any { return &buckets{m: map[bucketKey]*bucket{}} })
-	return &rateLimit{c, shared.(*buckets), env.Now}, nil
+	shared := env.Shared(key, func() any { return newBuckets(c) }).(*buckets)
+	if err := shared.agrees(c); err != nil {
+		return nil, engine.FieldError("name", err)
+	}
+	l := &rateLimit{c, shared, env.Now}
+	if c.Over == "queue" {
+		return &queueingLimit{rateLimit: l, queues: map[*bucket]*queue{}}, nil
+	}
+	return l, nil
 }
 
 // Stream limits. A batch is cut into runs of one bucket, which pass in order; where keys wait, one that is over
@@ -103,6 +113,9 @@ func (l *rateLimit) runs(b *engine.Batch) []run {
 
 // gather puts the runs of each bucket together, in order, in memory of their own.
 func gather(runs []run) []run {
+	if len(runs) == 1 {
+		return runs
+	}
 	at := map[*bucket]int{}
 	var out []run
 	for _, r := range runs {
@@ -223,125 +236,4 @@ func keyText(v point.Value) string {
 		return v.Str()
 	}
 	return string(point.AppendText(nil, v))
-}
-
-// bucketKey names a bucket: points of one key that have different rates do not share one.
-type bucketKey struct {
-	text string
-	rate engine.Rate
-}
-
-// buckets are the buckets of one limit by key.
-type buckets struct {
-	mu sync.Mutex
-	m  map[bucketKey]*bucket
-}
-
-// maxBuckets bounds the memory for keys that come from data.
-const maxBuckets = 100_000
-
-func (s *buckets) of(key bucketKey, now func() time.Time) *bucket {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if x := s.m[key]; x != nil {
-		return x
-	}
-	if len(s.m) >= maxBuckets {
-		s.forget(now())
-	}
-	x := &bucket{}
-	// The key may lie in a fetch buffer that must not live as long as the bucket.
-	key.text = strings.Clone(key.text)
-	s.m[key] = x
-	return x
-}
-
-// forget makes room for a new bucket. A few at random are looked at: those that are full go, and if none is, the
-// fullest, whose key then gets at most a bucket's worth more than its rate.
-func (s *buckets) forget(now time.Time) {
-	const look = 16
-	var victim bucketKey
-	most, n := -1.0, 0
-	for k, x := range s.m { // in random order
-		if full := x.level(k.rate, now); full >= 1 {
-			delete(s.m, k)
-		} else if full > most {
-			victim, most = k, full
-		}
-		if n++; n == look {
-			break
-		}
-	}
-	if len(s.m) >= maxBuckets {
-		delete(s.m, victim)
-	}
-}
-
-// A bucket holds tokens: points or bytes that may pass. It may go below zero by one point, so that a point
-// larger than the bucket passes at all; the next ones wait for it.
-type bucket struct {
-	mu     sync.Mutex
-	tokens float64
-	last   time.Time
-}
-
-// slice is how long points wait together, so that a high rate does not wake up for every point.
-const slice = 10 * time.Millisecond
-
-// take returns how many of the points may pass now, or, if none, how long to wait.
-func (k *bucket) take(rate engine.Rate, burst time.Duration, ps []point.Point, now time.Time) (n int, wait time.Duration) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	room := math.Max(rate.Amount*burst.Seconds(), 1)
-	if k.last.IsZero() {
-		k.last = now
-		k.tokens = math.Min(1, room)
-	}
-	if d := now.Sub(k.last); d > 0 {
-		k.tokens = math.Min(k.tokens+d.Seconds()*rate.Amount, room)
-		k.last = now
-	}
-	if rate.Bytes {
-		for n < len(ps) && k.tokens > 0 {
-			k.tokens -= float64(textSize(&ps[n]))
-			n++
-		}
-	} else {
-		n = min(len(ps), int(k.tokens+1e-9))
-		k.tokens -= float64(n)
-	}
-	if n > 0 {
-		return n, 0
-	}
-	// Wait for one point's worth, or for a slice's worth of a high rate.
-	need := 1 - k.tokens
-	if rate.Bytes {
-		need = -k.tokens + 1
-	}
-	need = math.Max(need, math.Min(rate.Amount*slice.Seconds(), room/2)-k.tokens)
-	return 0, max(time.Duration(need/rate.Amount*float64(time.Second)), time.Microsecond)
-}
-
-// level returns how full the bucket is at a moment, in seconds' worth of its rate: 1 is all that a bucket can hold.
-func (k *bucket) level(rate engine.Rate, now time.Time) float64 {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.tokens/rate.Amount + now.Sub(k.last).Seconds()
-}
-
-// textSize is the bytes of a point's name, keys and values.
-func textSize(p *point.Point) int {
-	const scalar = 8
-	n := len(p.Name)
-	for i := range p.Fields {
-		f := &p.Fields[i]
-		n += len(f.Key)
-		switch f.Value.Kind() {
-		case point.KindString, point.KindBytes:
-			n += f.Value.Len()
-		default:
-			n += scalar
-		}
-	}
-	return n
 }

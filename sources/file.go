@@ -1,16 +1,11 @@
 package sources
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path"
-	"slices"
-	"strings"
+	"time"
 
 	"dataflow/engine"
 	"dataflow/engine/point"
@@ -18,52 +13,85 @@ import (
 
 type fileConfig struct {
 	Paths    []string `yaml:"paths" path:"graph" required:"true" doc:"files to read; * and ? stand for parts of a name, [a-z] for characters"`
+	Exclude  []string `yaml:"exclude" doc:"names of files, without their folder, that a path with * or ? leaves out"`
+	Mode     string   `yaml:"mode" enum:"once,tail" doc:"read the files once and end, or follow them as they grow"`
 	Name     string   `yaml:"name" doc:"name of the points; the file's name without its folder if nothing is said"`
 	Category string   `yaml:"category" enum:"metric,network,keyevent,object,custom_object,logging,tracing,rum,security,profiling,dialtesting" doc:"category of the points"`
 	Decode   string   `yaml:"decode" enum:"text,json,points" doc:"what a line is: text, a JSON object or an array of them, or DataKit points"`
+	AddPath  *bool    `yaml:"add_path" doc:"give each point the tags filename (without folder) and filepath; if nothing is said, true with tail and false with once"`
+
+	Start          string        `yaml:"start" enum:"beginning,end" doc:"tail: where the files begin that are there when the source runs for the first time; later ones begin at their beginning"`
+	Poll           time.Duration `yaml:"poll" doc:"tail: how often it looks for new files and new lines"`
+	RotateWait     time.Duration `yaml:"rotate_wait" doc:"tail: how long a file that was renamed or deleted is followed after it has grown for the last time"`
+	FlushAfter     time.Duration `yaml:"flush_after" doc:"tail: how long a line without its end may stand still before it is taken as it is; 0 waits for its end as long as the file is there"`
+	CommitInterval time.Duration `yaml:"commit_interval" doc:"tail: how often the positions are stored"`
+	MaxOpen        int           `yaml:"max_open" doc:"tail: files that are open at once; of more, those are closed that have not grown for longest"`
 }
 
 func init() {
 	engine.RegisterSource(engine.Info{
 		Type:    "file",
-		Summary: "reads files once, line by line, and ends",
+		Summary: "reads files line by line, once or as they grow",
 		Rereads: true,
 		Doc: `A line becomes a point whose field ` + "`message`" + ` is the text, without the line's end. With ` + "`decode: json`" + ` the keys of the object are
-the fields; with ` + "`decode: points`" + ` the line is a point of line protocol or of JSON. A line longer than limits.message fails, with its beginning as message.`,
+the fields; with ` + "`decode: points`" + ` the line is a point of line protocol or of JSON. A line longer than limits.message fails, with its beginning as message.
+
+With ` + "`mode: tail`" + ` the files are followed. A file is known by device and inode, not by its name, so that one that is rotated by renaming
+is read to its end, and for rotate_wait beyond, while its successor is followed already. One that was truncated (copytruncate) is read from
+its beginning again; so is one whose content another has replaced. Symbolic links are followed to the file that they lead to.
+Files are read in turns of 256 KiB.
+
+How far a file was read is stored in the data directory once the graph is done with the lines: a restart or kill loses nothing, and repeats
+at most what was in flight and one commit_interval. A file that was renamed while the engine was down is found in its folder by its inode. A
+position holds only while the first 256 bytes and those in front of it are the same; else, and when the positions
+cannot be read, files are read from their beginning.
+
+What to know:
+
+* Rotations that nobody sees lose what only they knew: two within one poll, or two while the engine is down. A path that matches the
+  rotated files, too (` + "`app.log*`" + `), sees them all and reads none twice. It does not suit copytruncate, whose copies are new files.
+* Copytruncate loses what is written between the copy and the truncation, and what was not read by then.
+* The last line of a file waits for its end. When the file is renamed away or deleted, or after flush_after, it is taken without.
+* Compressed files are not read: exclude leaves them out.
+* The last lines of a rotated file are read before the first ones of its successor, but may be processed side by side.`,
 		Examples: []engine.Example{
 			{Title: "A folder of logs", Graph: "type: file\npaths: [\"logs/*.log\"]\ncategory: logging\n"},
 			{Title: "Points", Graph: "type: file\npaths: [points.lp]\ndecode: points\ncategory: metric\n"},
+			{Title: "Logs as they grow, rotated ones with them", Graph: "type: file\nmode: tail\npaths: [\"/var/log/app/app.log*\"]\nstart: end\n"},
 		},
-	}, fileConfig{Category: "logging", Decode: "text"}, newFile)
+	}, fileConfig{
+		Mode: modeOnce, Category: "logging", Decode: "text", Exclude: []string{"*.gz", "*.bz2", "*.xz", "*.zst", "*.zip"},
+		Start: startBeginning, Poll: 250 * time.Millisecond, RotateWait: 5 * time.Second, CommitInterval: 500 * time.Millisecond, MaxOpen: 1024,
+	}, newFile)
 }
 
 const (
-	fileChunk = 256 << 10 // read at once; the points of a batch share it
+	modeOnce = "once"
+	modeTail = "tail"
+
+	startBeginning = "beginning"
+	startEnd       = "end"
 )
 
-// file reads files in the order of their names.
+// file is what reading once and following have in common.
 type file struct {
 	env      engine.Env
 	config   fileConfig
 	category point.Category
 	decode   decoding
-
-	// Where Run goes on if it is called again after an error.
-	files []string
-	at    int64
+	addPath  bool
 }
 
 func newFile(env engine.Env, c fileConfig) (engine.Source, error) {
-	f := &file{env: env, config: c}
+	f := file{env: env, config: c, addPath: c.Mode == modeTail}
+	if c.AddPath != nil {
+		f.addPath = *c.AddPath
+	}
 	var errs []error
 	if len(c.Paths) == 0 {
 		errs = append(errs, engine.FieldError("paths", errors.New("names no file")))
 	}
-	for _, p := range c.Paths {
-		if _, err := path.Match(p, ""); err != nil || p == "" {
-			errs = append(errs, engine.FieldError("paths", fmt.Errorf("%q is no pattern", p)))
-		}
-	}
+	errs = append(errs, checkPatterns("paths", c.Paths), checkPatterns("exclude", c.Exclude))
 	var ok bool
 	if f.category, ok = point.CategoryOf(c.Category); !ok || f.category == point.Unknown {
 		errs = append(errs, engine.FieldError("category", fmt.Errorf("%q is no category", c.Category)))
@@ -71,182 +99,67 @@ func newFile(env engine.Env, c fileConfig) (engine.Source, error) {
 	if f.decode, ok = decodings[c.Decode]; !ok || f.decode == decodeRaw {
 		errs = append(errs, engine.FieldError("decode", fmt.Errorf("%q is none of text, json, points", c.Decode)))
 	}
-	return f, errors.Join(errs...)
+	if c.Mode == modeTail {
+		return newTail(f), errors.Join(append(errs, checkTail(c))...)
+	}
+	if c.Start == startEnd {
+		errs = append(errs, engine.FieldError("start", errors.New("is for mode: tail; once reads files from their beginning")))
+	}
+	return &once{file: f}, errors.Join(errs...)
 }
 
-// Run reads all files and returns.
-func (f *file) Run(ctx context.Context, emit engine.Emit) error {
-	if f.files == nil {
-		files, err := f.find()
-		if err != nil {
-			return engine.Permanent(err)
+func checkPatterns(option string, patterns []string) error {
+	var errs []error
+	for _, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil || p == "" {
+			errs = append(errs, engine.FieldError(option, fmt.Errorf("%q is no pattern", p)))
 		}
-		f.files = files
 	}
-	for len(f.files) > 0 {
-		if err := f.read(ctx, f.files[0], emit); err != nil {
-			return err
-		}
-		f.files, f.at = f.files[1:], 0
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// find returns the files that the patterns match. One that matches nothing is an error.
-func (f *file) find() ([]string, error) {
-	var out []string
-	for _, pattern := range f.config.Paths {
-		got, err := glob(f.env.FS, pattern)
-		if err != nil {
-			return nil, fmt.Errorf("looking for %s: %w", pattern, err)
+func checkTail(c fileConfig) error {
+	var errs []error
+	for _, o := range []struct {
+		name         string
+		value, least time.Duration
+	}{
+		{"poll", c.Poll, time.Millisecond}, {"commit_interval", c.CommitInterval, time.Millisecond},
+		{"rotate_wait", c.RotateWait, 0}, {"flush_after", c.FlushAfter, 0},
+	} {
+		if o.value < o.least {
+			errs = append(errs, engine.FieldError(o.name, fmt.Errorf("is %v, must be at least %v", o.value, o.least)))
 		}
-		if len(got) == 0 {
-			return nil, fmt.Errorf("looking for %s: %w", pattern, fs.ErrNotExist)
-		}
-		out = append(out, got...)
 	}
-	slices.Sort(out)
-	return slices.Compact(out), nil
+	if c.MaxOpen < 1 {
+		errs = append(errs, engine.FieldError("max_open", fmt.Errorf("is %d, must be at least 1", c.MaxOpen)))
+	}
+	return errors.Join(errs...)
 }
 
-// glob returns the files below fsys that match pattern.
-func glob(fsys engine.FS, pattern string) ([]string, error) {
-	if !strings.ContainsAny(pattern, `*?[\`) {
-		if _, err := fsys.Stat(pattern); err != nil {
-			return nil, err
-		}
-		return []string{pattern}, nil
-	}
-	dir, name := path.Split(pattern)
-	dirs := []string{path.Clean(dir)}
-	if strings.ContainsAny(dir, `*?[\`) {
-		var err error
-		if dirs, err = glob(fsys, path.Clean(dir)); err != nil {
-			return nil, err
-		}
-	}
-	var out []string
-	for _, d := range dirs {
-		if d == "" {
-			d = "."
-		}
-		entries, err := fsys.ReadDir(d)
-		if err != nil {
-			continue // a file where the pattern wants a folder
-		}
-		for _, e := range entries {
-			if ok, _ := path.Match(name, e.Name()); ok {
-				out = append(out, path.Join(d, e.Name()))
-			}
-		}
-	}
-	return out, nil
-}
-
-// read emits the lines of a file from f.at on.
-func (f *file) read(ctx context.Context, name string, emit engine.Emit) error {
-	if info, err := f.env.FS.Stat(name); err == nil && info.IsDir() {
-		return nil // a pattern may match folders
-	}
-	in, err := f.env.FS.OpenFile(name, os.O_RDONLY, 0)
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", name, err)
-	}
-	defer in.Close()
-	if f.at > 0 {
-		if _, err := in.Seek(f.at, io.SeekStart); err != nil {
-			return fmt.Errorf("reading %s: %w", name, err)
-		}
-	}
+// lines returns the reader of the lines of a file.
+func (f *file) lines(name string) lineFile {
 	l := lineFile{file: f, origin: &engine.Origin{Node: f.env.Node, Topic: name}, point: f.config.Name}
 	if l.point == "" {
 		l.point = path.Base(name)
 	}
-	for ctx.Err() == nil {
-		chunk := make([]byte, max(fileChunk, 2*len(l.rest)))
-		n := copy(chunk, l.rest)
-		m, err := in.Read(chunk[n:])
-		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("reading %s: %w", name, err)
-		}
-		if err := l.emitLines(ctx, chunk[:n+m], err != nil, emit); err != nil {
-			return err
-		}
-		if err != nil {
-			return nil
+	if f.addPath {
+		l.tags = []point.Field{
+			{Key: tagFilename, Value: point.String(path.Base(name)), Tag: true},
+			{Key: tagFilepath, Value: point.String(name), Tag: true},
 		}
 	}
-	return ctx.Err()
+	return l
 }
 
-// lineFile is a file that is being read.
-type lineFile struct {
-	*file
-	origin *engine.Origin
-	point  string
-	rest   []byte // a line that has no end yet
-	skip   bool   // the rest of a line that is too long is passed over
-}
+// The tags that add_path gives a point.
+const (
+	tagFilename = "filename"
+	tagFilepath = "filepath"
+)
 
-// emitLines emits the lines of data, which begin at l.at in the file. What behind the last newline is no line
-// yet stays in l.rest unless the file ends.
-func (l *lineFile) emitLines(ctx context.Context, data []byte, end bool, emit engine.Emit) error {
-	for len(data) > 0 {
-		b := engine.Reserve(batchMessages, fieldsPerPoint)
-		b.Origin, b.Read = l.origin, l.env.Now().UnixNano()
-		next, size := l.at, 0
-		for len(data) > 0 && len(b.Points) < batchMessages && size < batchBytes {
-			n := bytes.IndexByte(data, '\n')
-			line, taken := data, len(data)
-			switch {
-			case n >= 0:
-				line, taken = data[:n], n+1
-			case end:
-			case len(data) > l.env.Limits.Message:
-			default:
-				taken = 0
-			}
-			if taken == 0 {
-				break
-			}
-			if !l.skip {
-				size += l.add(b, line, next)
-			}
-			l.skip = n < 0 && !end
-			next += int64(taken)
-			data = data[taken:]
-		}
-		if len(b.Points) > 0 {
-			b.Arm(size, nil)
-			if err := emit(ctx, b); err != nil {
-				return err
-			}
-		}
-		if next == l.at {
-			break
-		}
-		l.at = next
-	}
-	l.rest = data
-	return nil
-}
-
-// add adds the point of a line and returns its estimated bytes.
-func (l *lineFile) add(b *engine.Batch, line []byte, offset int64) int {
-	line = bytes.TrimSuffix(line, []byte{'\r'})
-	whole := len(line) <= l.env.Limits.Message
-	if !whole {
-		line = line[:l.env.Limits.Message]
-	}
-	b.Records = append(b.Records, engine.Record{Origin: l.origin, Offset: offset, Value: line})
-	p := b.Add()
-	p.Name, p.Category, p.Time, p.Record = l.point, l.category, b.Read, int32(len(b.Records)-1)
-	p.Fields = append(p.Fields, point.Field{Key: "message", Value: point.StringOf(line)})
-	if !whole {
-		b.Fail(len(b.Points)-1, fmt.Errorf("reading %s: the line at byte %d is longer than limits.message (%s)", l.origin.Topic, offset, engine.Size(l.env.Limits.Message)))
-	}
-	return messageBytes + len(line)
-}
+// Decodes reports whether batches need [file.Decode]: lines of text are points already.
+func (f *file) Decodes(string) bool { return f.decode == decodeJSON || f.decode == decodePoints }
 
 // Decode makes the points of lines that are more than text.
 func (f *file) Decode(_ context.Context, b *engine.Batch) error {
@@ -255,6 +168,23 @@ func (f *file) Decode(_ context.Context, b *engine.Batch) error {
 		decodeJSONBatch(b, f.env.Limits.Depth)
 	case decodePoints:
 		decodePointsBatch(b, nil)
+		if f.addPath && b.Origin != nil {
+			tagPath(b)
+		}
 	}
 	return nil
+}
+
+// tagPath gives decoded points, which stand in place of those of the lines, the tags of their file.
+func tagPath(b *engine.Batch) {
+	name := path.Base(b.Origin.Topic)
+	for i := range b.Points {
+		p := &b.Points[i]
+		if p.Index(tagFilename) < 0 {
+			p.SetTag(tagFilename, name)
+		}
+		if p.Index(tagFilepath) < 0 {
+			p.SetTag(tagFilepath, b.Origin.Topic)
+		}
+	}
 }
