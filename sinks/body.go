@@ -30,10 +30,15 @@ type packing struct {
 	spare []*openBody
 }
 
+// maxOpen bounds how many bodies are open at once: each has a compressor of half a megabyte, and what a kind is made of comes
+// from the data.
+const maxOpen = 16
+
 // bodyKind is what all points of a body have in common.
 type bodyKind struct {
 	category point.Category
 	index    string // storage index, "" is the default one
+	tags     string // the value of X-Global-Tags, "" is none
 }
 
 // openBody is a body that points are added to.
@@ -54,12 +59,19 @@ func (w *sliceWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// body returns the open body of the given kind.
-func (k *packing) body(kind bodyKind) *openBody {
+// body returns the open body of the given kind. If too many are open the oldest is finished.
+func (k *packing) body(kind bodyKind) (*openBody, error) {
 	for _, b := range k.open {
 		if b.kind == kind {
-			return b
+			return b, nil
 		}
+	}
+	if len(k.open) == maxOpen {
+		if err := k.finish(k.open[0]); err != nil {
+			return nil, err
+		}
+		k.spare = append(k.spare, k.open[0])
+		k.open = slices.Delete(k.open, 0, 1)
 	}
 	var b *openBody
 	if n := len(k.spare); n > 0 {
@@ -69,7 +81,7 @@ func (k *packing) body(kind bodyKind) *openBody {
 	}
 	b.begin(kind, k.level)
 	k.open = append(k.open, b)
-	return b
+	return b, nil
 }
 
 func (b *openBody) begin(kind bodyKind, level int) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"dataflow/engine"
@@ -27,8 +28,10 @@ const (
 	typeProtobuf = "application/protobuf; proto=com.guance.Point"
 	typeLine     = "application/line-protocol"
 
-	headerIndex    = "X-Storage-Index-Name"
-	headerEncoding = "Content-Encoding"
+	headerIndex       = "X-Storage-Index-Name"
+	headerTags        = "X-Global-Tags"
+	headerSubCategory = "X-Sub-Category"
+	headerEncoding    = "Content-Encoding"
 )
 
 type datawayConfig struct {
@@ -39,6 +42,7 @@ type datawayConfig struct {
 	Concurrency  int               `yaml:"concurrency" doc:"bodies of one category that are sent at once"`
 	GlobalTags   map[string]string `yaml:"global_tags" doc:"tags added to every point that does not have them"`
 	StorageIndex string            `yaml:"storage_index" doc:"index that logging points go to, if they do not say another one"`
+	Sinker       sinkerConfig      `yaml:"sinker" doc:"what DataWay's sinker sends points to different workspaces by"`
 	Proxy        engine.Secret     `yaml:"proxy" doc:"address of an HTTP proxy; those of the environment are not used"`
 	TLS          httpclient.TLS    `yaml:"tls" doc:"how the server is checked and the client shows who it is"`
 }
@@ -53,7 +57,15 @@ sent by ` + "`POST /v1/write/<category>`" + `. A body keeps its ` + "`X-Pkg-Id`"
 An answer 2xx is done. 400 and 422 narrow the body to the points that are at fault, which go to the dead
 letters; 413 halves it and lowers the limit of later bodies; 401, 403, 404, 405 and redirects pause the
 category and probe every 30 s, with nothing lost; everything else is tried again, after ` + "`Retry-After`" + ` if the
-answer has it. Points without fields are dropped (` + "`no_fields`" + `).`,
+answer has it. Points without fields are dropped (` + "`no_fields`" + `).
+
+One guilty point among n costs at most log2(n) requests to find, and one more that brings the rest. A point that was refused by
+mistake can be sent again from the dead letters.
+
+A graph has one sink for each DataWay: what one of them does not take holds up, and repeats, nothing for the others.
+
+With ` + "`sinker: {keys: [...]}`" + ` the points of a body have the same values of these keys and of the global tags, which the header
+` + "`X-Global-Tags`" + ` says; every combination of values costs a request of its own.`,
 		Examples: []engine.Example{{
 			Title: "to DataWay",
 			Graph: "type: dataway\nfrom: points\nurl: https://openway.example?token=tkn_0123456789abcdef0123456789abcdef\n",
@@ -75,9 +87,13 @@ type dataway struct {
 	agent    string
 	tags     []point.Field // of the node and of global_tags
 	nodeTags []point.Field
+	sinker   *sinker      // nil is off
 	limit    atomic.Int64 // bytes of a body: max_body, or less after a 413
 	packers  sync.Pool    // of *datawayPacker
 	leftOut  engine.Counter
+	// cutOff is set after a large body whose connection broke. Who answers before it has read a body, 413 for one, and closes, breaks
+	// the connection, and the answer is lost: the next large one asks first.
+	cutOff atomic.Bool
 }
 
 func newDataway(env engine.Env, c datawayConfig) (engine.Sink, error) {
@@ -94,6 +110,12 @@ func newDataway(env engine.Env, c datawayConfig) (engine.Sink, error) {
 	}
 	if c.Encoding != encodingProtobuf && c.Encoding != encodingLine {
 		errs = append(errs, engine.FieldError("encoding", fmt.Errorf("%q is unknown, it is %s or %s", c.Encoding, encodingProtobuf, encodingLine)))
+	}
+	if _, ok := c.GlobalTags[""]; ok {
+		errs = append(errs, engine.FieldError("global_tags", errors.New("a tag has no name")))
+	}
+	if !fitsHeader(c.StorageIndex) {
+		errs = append(errs, engine.FieldError("storage_index", errIndex))
 	}
 	client, err := httpclient.New(env, httpclient.Options{Proxy: c.Proxy, TLS: c.TLS})
 	if err := errors.Join(append(errs, err)...); err != nil {
@@ -112,10 +134,14 @@ func newDataway(env engine.Env, c datawayConfig) (engine.Sink, error) {
 		tags:  extraTags(env.Tags, c.GlobalTags), nodeTags: env.Tags,
 		leftOut: env.Counter("fields_left_out", "nan"),
 	}
+	d.sinker = newSinker(env, c.Sinker, d.tags)
 	d.limit.Store(int64(c.MaxBody))
 	d.packers.New = func() any { return d.newPacker() }
 	return d, nil
 }
+
+// largeBody is what may not fit into the buffers between us and a destination that does not read.
+const largeBody = 16 << 10
 
 // minBody is the smallest limit of a body. It also ends the halving after a 413.
 const minBody engine.Size = 16 << 10
@@ -183,7 +209,15 @@ func (d *dataway) Send(ctx context.Context, body engine.Body) error {
 	h.Set("X-Pkg-Id", body.ID)
 	h.Set("User-Agent", d.agent)
 	h.Set("Referer", "DataKit")
+	large := len(body.Data) >= largeBody
+	if large && d.cutOff.Load() {
+		h.Set("Expect", "100-continue")
+	}
 	answer, err := d.client.Do(ctx, req)
+	d.account(body, answer)
+	if large {
+		d.cutOff.Store(errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET))
+	}
 	failure := d.client.Classify(answer, err)
 	if failure == nil {
 		return nil
@@ -197,6 +231,17 @@ func (d *dataway) Send(ctx context.Context, body engine.Body) error {
 		failure.Err = fmt.Errorf("the workspace is beyond its data usage: %w", failure.Err)
 	}
 	return failure
+}
+
+// account counts a request by its answer, and what was sent.
+func (d *dataway) account(body engine.Body, answer httpclient.Answer) {
+	status := "none"
+	if answer.Status != 0 {
+		status = strconv.Itoa(answer.Status)
+	}
+	d.env.Counter("requests", status).Add(1)
+	d.env.Counter("body_bytes", "plain").Add(int64(body.PlainBytes))
+	d.env.Counter("body_bytes", "sent").Add(int64(len(body.Data)))
 }
 
 // lower remembers that the destination takes no larger bodies than n.

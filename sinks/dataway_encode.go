@@ -13,13 +13,14 @@ type datawayPacker struct {
 	packing
 	lines   point.LineEncoder
 	stamped point.Point // a point without a time that was given one
+	group   []byte      // the point's value of X-Global-Tags
 }
 
 func (d *dataway) newPacker() *datawayPacker {
 	return &datawayPacker{packing: packing{level: d.config.Gzip, seal: d.seal}}
 }
 
-// Encode packs the points into bodies by category and storage index.
+// Encode packs the points into bodies by category, storage index and, with the option sinker, the values of its keys.
 func (d *dataway) Encode(bs []*engine.Batch, add func(engine.Body, []engine.PointRef) error) error {
 	k := d.packers.Get().(*datawayPacker)
 	k.add, k.limit = add, int(d.limit.Load())
@@ -34,7 +35,10 @@ func (d *dataway) Encode(bs []*engine.Batch, add func(engine.Body, []engine.Poin
 	return err
 }
 
-var errNoCategory = errors.New("point has no category that can be sent")
+var (
+	errNoCategory = errors.New("point has no category that can be sent")
+	errIndex      = errors.New("storage index has characters that no HTTP header can hold")
+)
 
 func (d *dataway) pack(k *datawayPacker, bs []*engine.Batch) error {
 	var body *openBody
@@ -42,24 +46,29 @@ func (d *dataway) pack(k *datawayPacker, bs []*engine.Batch) error {
 	for bi, b := range bs {
 		for i := range b.Points {
 			p := &b.Points[i]
-			kind := d.kindOf(p)
-			if kind.category == point.Unknown {
-				b.Fail(i, errNoCategory)
+			kind, err := d.kindOf(p)
+			if err != nil {
+				b.Fail(i, err)
 				continue
 			}
+			tags := d.tags
+			if p.Extra != nil && p.Extra.NoGlobalTags {
+				tags = d.nodeTags
+			}
+			if d.sinker != nil {
+				kind.tags = k.tagsOf(d.sinker, p, tags)
+			}
 			if body == nil || body.kind != kind {
-				body = k.body(kind)
+				if body, err = k.body(kind); err != nil {
+					return err
+				}
 			}
 			if p.Time == 0 {
 				k.stamped = *p
 				k.stamped.Time = d.env.Now().UnixNano()
 				p = &k.stamped
 			}
-			tags := d.tags
-			if p.Extra != nil && p.Extra.NoGlobalTags {
-				tags = d.nodeTags
-			}
-			start, ok := len(body.plain), len(p.Fields) > 0
+			start, ok := len(body.plain), hasField(p)
 			if line {
 				if body.plain, ok = k.lines.Append(body.plain, p, tags); ok {
 					body.plain = append(body.plain, '\n')
@@ -84,21 +93,47 @@ func (d *dataway) pack(k *datawayPacker, bs []*engine.Batch) error {
 	return k.finishAll()
 }
 
+// hasField reports whether p says anything but what it is about.
+func hasField(p *point.Point) bool {
+	for i := range p.Fields {
+		if !p.Fields[i].Tag && p.Fields[i].Value.Kind() != point.KindNil {
+			return true
+		}
+	}
+	return false
+}
+
 // kindOf returns the body that p goes to.
-func (d *dataway) kindOf(p *point.Point) bodyKind {
+func (d *dataway) kindOf(p *point.Point) (bodyKind, error) {
 	switch {
 	case p.Category == point.Logging:
-		if p.Extra != nil && p.Extra.StorageIndex != "" {
-			return bodyKind{p.Category, p.Extra.StorageIndex}
+		if p.Extra == nil || p.Extra.StorageIndex == "" {
+			return bodyKind{category: p.Category, index: d.config.StorageIndex}, nil
 		}
-		return bodyKind{p.Category, d.config.StorageIndex}
+		if !fitsHeader(p.Extra.StorageIndex) {
+			return bodyKind{}, errIndex
+		}
+		return bodyKind{category: p.Category, index: p.Extra.StorageIndex}, nil
 	case p.Category == point.MetricOld:
-		return bodyKind{category: point.Metric}
-	case p.Category >= point.Categories:
-		return bodyKind{}
+		return bodyKind{category: point.Metric}, nil
+	case p.Category == point.Unknown || p.Category >= point.Categories:
+		return bodyKind{}, errNoCategory
 	}
-	return bodyKind{category: p.Category}
+	return bodyKind{category: p.Category}, nil
 }
+
+// fitsHeader reports whether text can be the value of an HTTP header. What cannot would make its request fail for ever.
+func fitsHeader(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == 0x7f {
+			return false
+		}
+	}
+	return len(text) <= maxHeaderValue
+}
+
+// maxHeaderValue is what servers take with a good margin: many take 8 KiB for all headers.
+const maxHeaderValue = 1 << 10
 
 // seal returns a body without its data.
 func (d *dataway) seal(kind bodyKind) engine.Body {
@@ -111,6 +146,12 @@ func (d *dataway) seal(kind bodyKind) engine.Body {
 	}
 	if kind.index != "" {
 		body.Header = append(body.Header, engine.KV{Key: headerIndex, Value: []byte(kind.index)})
+	}
+	if kind.tags != "" {
+		body.Header = append(body.Header, engine.KV{Key: headerTags, Value: []byte(kind.tags)})
+	}
+	if kind.category == point.DialTesting {
+		body.Header = append(body.Header, engine.KV{Key: headerSubCategory, Value: []byte(body.Lane)})
 	}
 	return body
 }

@@ -3,16 +3,12 @@ package sinks
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -98,140 +94,6 @@ func gunzip(t testing.TB, data []byte) []byte {
 		t.Fatal(err)
 	}
 	return plain
-}
-
-const d01 = "0a4a0a03737263120d0a076d6573736167655a026d30120c0a04686f737440015a026831120c0a0470726f6a40015a027030120e0a067374617475735a04696e666f188080a8b1e39fe7cb17" +
-	"0a4a0a03737263120d0a076d6573736167655a026d31120c0a04686f737440015a026831120c0a0470726f6a40015a027031120e0a067374617475735a04696e666f188080a8b1e39fe7cb17"
-
-const d02 = "src,host=h1,proj=p0 message=\"m0\",status=\"info\" 1700000000000000000\nsrc,host=h1,proj=p1 message=\"m1\",status=\"info\" 1700000000000000000\n"
-
-// The vectors D01 and D02 were recorded from a DataKit.
-func TestDatawayRequestVectors(t *testing.T) {
-	host, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		id, encoding, contentType string
-		gzip                      int
-		plain                     []byte
-	}{
-		{"D01", encodingProtobuf, typeProtobuf, 1, unhex(t, d01)}, {"D02", encodingLine, typeLine, 1, []byte(d02)}, {"D02 plain", encodingLine, typeLine, 0, []byte(d02)},
-	} {
-		t.Run(c.id, func(t *testing.T) {
-			var got *http.Request
-			var body []byte
-			s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				got = r
-				body, _ = io.ReadAll(r.Body)
-			}))
-			defer s.Close()
-			d := newTestDataway(t, testEnv(), func(o *datawayConfig) {
-				o.URL = engine.NewSecret(s.URL + "/any/path?token=" + testToken + "&x=y")
-				o.Encoding, o.Gzip, o.StorageIndex = c.encoding, c.gzip, "idx1"
-			})
-			bodies := encodeAll(t, d, batchOf(logPoint(0), logPoint(1)))
-			if len(bodies) != 1 {
-				t.Fatalf("%d bodies", len(bodies))
-			}
-			b := bodies[0].body
-			if b.Lane != "logging" || b.Points != 2 || b.PlainBytes != len(c.plain) || !slices.Equal(bodies[0].refs, []engine.PointRef{{Batch: 0, First: 0, Count: 2}}) {
-				t.Errorf("body %+v, refs %v", b, bodies[0].refs)
-			}
-			for range 2 {
-				if err := d.Send(context.Background(), b); err != nil {
-					t.Fatal(err)
-				}
-				if got.Method != "POST" || got.RequestURI != "/v1/write/logging?token="+testToken+"&x=y" {
-					t.Errorf("%s %s", got.Method, got.RequestURI)
-				}
-				want := map[string]string{"Content-Type": c.contentType, "Content-Encoding": "gzip", "X-Points": "2", "X-Storage-Index-Name": "idx1", "Referer": "DataKit",
-					"User-Agent": "engine-" + runtime.GOOS + "-" + runtime.GOARCH + "/1.2.3/" + host, "X-Pkg-Id": b.ID, "Content-Length": fmt.Sprint(len(b.Data))}
-				if c.gzip == 0 {
-					delete(want, "Content-Encoding")
-				}
-				for k, v := range want {
-					if got.Header.Get(k) != v {
-						t.Errorf("%s: %q, want %q", k, got.Header.Get(k), v)
-					}
-				}
-				if len(got.Header) != len(want) {
-					t.Errorf("headers %v", got.Header)
-				}
-			}
-			if c.gzip > 0 {
-				body = gunzip(t, body)
-			}
-			if !bytes.Equal(body, c.plain) {
-				t.Errorf("body\n%x, want\n%x", body, c.plain)
-			}
-			if !regexp.MustCompile(`^dk_[0-9a-z]{20}$`).MatchString(b.ID) {
-				t.Errorf("id %q", b.ID)
-			}
-			ps, err := d.Decode(b)
-			if err != nil || len(ps) != 2 || ps[1].Category != point.Logging || ps[1].Extra == nil || ps[1].Extra.StorageIndex != "idx1" {
-				t.Fatalf("decoded %+v, error %v", ps, err)
-			}
-			again := encodeAll(t, d, batchOf(ps...))
-			if len(again) != 1 || !bytes.Equal(again[0].body.Data, b.Data) || again[0].body.ID == b.ID {
-				t.Errorf("decoded and encoded again: %+v", again)
-			}
-		})
-	}
-}
-
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func TestDatawayAnswerVectors(t *testing.T) {
-	var status int
-	var said string
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if status == http.StatusTooManyRequests {
-			w.Header().Set("Retry-After", "17")
-		}
-		w.WriteHeader(status)
-		io.WriteString(w, said)
-	}))
-	defer s.Close()
-	d := newTestDataway(t, testEnv(), func(o *datawayConfig) { o.URL = engine.NewSecret(s.URL + "?token=" + testToken) })
-	body := encodeAll(t, d, batchOf(logPoint(0)))[0].body
-	for _, c := range []struct {
-		status int
-		said   string
-		class  engine.ErrorClass
-		after  time.Duration
-	}{
-		{400, "bad", engine.BadData, 0}, {422, "", engine.BadData, 0}, {413, "", engine.TooLarge, 0}, {401, testToken, engine.Refused, 30 * time.Second}, {404, "", engine.Refused, 30 * time.Second},
-		{405, "", engine.Refused, 30 * time.Second}, {302, "", engine.Refused, 30 * time.Second}, {408, "", engine.Retry, 0}, {429, "", engine.Retry, 17 * time.Second}, {500, "", engine.Retry, 0}, {503, "", engine.Retry, 0},
-		{403, `{"error_code":"ft.beyondDataUsage"}`, engine.Refused, 30 * time.Second}, {400, `{"error_code":"ft.beyondDataUsage"}`, engine.Refused, 30 * time.Second},
-	} {
-		status, said = c.status, c.said
-		err := d.Send(context.Background(), body)
-		var e *engine.SendError
-		if !errors.As(err, &e) || e.Class != c.class || e.After != c.after {
-			t.Errorf("%d: %#v, want class %v after %v", c.status, e, c.class, c.after)
-			continue
-		}
-		if strings.Contains(err.Error(), testToken) {
-			t.Errorf("%d shows the token: %v", c.status, err)
-		}
-	}
-	status, said = 204, ""
-	if err := d.Send(context.Background(), body); err != nil {
-		t.Errorf("204: %v", err)
-	}
-	s.Close()
-	var e *engine.SendError
-	if err := d.Send(context.Background(), body); !errors.As(err, &e) || e.Class != engine.Retry || strings.Contains(err.Error(), testToken) {
-		t.Errorf("closed server: %v", err)
-	}
 }
 
 func TestDatawayRemembersTooLarge(t *testing.T) {
@@ -395,13 +257,13 @@ func TestDatawayPacks(t *testing.T) {
 		last := map[bodyKind]engine.PointRef{}
 		for _, e := range bodies {
 			for _, ref := range e.refs {
-				kind := d.kindOf(&bs[ref.Batch].Points[ref.First])
+				kind, _ := d.kindOf(&bs[ref.Batch].Points[ref.First])
 				if before, ok := last[kind]; ok && (before.Batch > ref.Batch || before.Batch == ref.Batch && before.First+before.Count > ref.First) {
 					t.Fatalf("%v comes after %v", ref, before)
 				}
 				last[kind] = ref
 				for i := range ref.Count {
-					if d.kindOf(&bs[ref.Batch].Points[ref.First+i]) != kind {
+					if other, _ := d.kindOf(&bs[ref.Batch].Points[ref.First+i]); other != kind {
 						t.Fatalf("%v mixes kinds", ref)
 					}
 				}
@@ -478,7 +340,8 @@ func TestDatawayOptions(t *testing.T) {
 	for path, change := range map[string]func(*datawayConfig){
 		"url": func(c *datawayConfig) { c.URL = engine.NewSecret("openway?token=" + testToken) }, "gzip": func(c *datawayConfig) { c.Gzip = 10 },
 		"max_body": func(c *datawayConfig) { c.MaxBody = 1 }, "concurrency": func(c *datawayConfig) { c.Concurrency = 0 }, "encoding": func(c *datawayConfig) { c.Encoding = "json" },
-		"proxy": func(c *datawayConfig) { c.Proxy = engine.NewSecret("x") },
+		"proxy": func(c *datawayConfig) { c.Proxy = engine.NewSecret("x") }, "storage_index": func(c *datawayConfig) { c.StorageIndex = "a\nb" },
+		"global_tags": func(c *datawayConfig) { c.GlobalTags = map[string]string{"": "x"} },
 	} {
 		c := *engine.Lookup(engine.SinkNode, "dataway").NewConfig().(*datawayConfig)
 		c.URL = engine.NewSecret("https://h")

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -22,7 +21,9 @@ const (
 	handshakeTimeout = 5 * time.Second
 	headerTimeout    = 30 * time.Second
 	requestTimeout   = 30 * time.Second
-	slowestUpload    = 100_000 // bytes per second that a destination must take
+	slowestUpload    = 100_000         // bytes per second that a destination must take
+	continueTimeout  = time.Second     // for an answer to Expect: 100-continue; then the body is sent
+	answerTimeout    = 5 * time.Second // from the header of an answer to its end
 	maxAnswer        = 64 << 10
 	idleTimeout      = 90 * time.Second
 	idlePerHost      = 64
@@ -72,6 +73,7 @@ func New(env engine.Env, o Options) (*Client, error) {
 		TLSClientConfig:        tlsConfig,
 		TLSHandshakeTimeout:    handshakeTimeout,
 		ResponseHeaderTimeout:  headerTimeout,
+		ExpectContinueTimeout:  continueTimeout,
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConnsPerHost:    idlePerHost,
 		MaxResponseHeaderBytes: maxAnswer,
@@ -105,8 +107,9 @@ func proxyOf(text string) (func(*http.Request) (*url.URL, error), error) {
 }
 
 // Do sends req and returns what the destination said, whatever its status. The whole exchange takes at most
-// 30 s and a second more for each 100 kB of the body, and no longer than ctx lasts. Redirects are answers.
-// An error means that there was no answer; neither its text nor its causes name the URL's query or user.
+// 30 s and a second more for each 100 kB of the body, and no longer than ctx lasts. Redirects are answers. The status decides:
+// of the answer's body there is what came within 5 s. An error means that there was no answer; neither its text, which is short,
+// nor its causes name the URL's query or user.
 func (c *Client) Do(ctx context.Context, req *http.Request) (Answer, error) {
 	limit := requestTimeout
 	if req.ContentLength > 0 {
@@ -122,15 +125,32 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (Answer, error) {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return Answer{}, fmt.Errorf("%s %s: %w", req.Method, Where(req.URL), withoutURL(err))
+		return Answer{}, fmt.Errorf("%s %s: %w", req.Method, Where(req.URL), presentable(withoutURL(err), req.URL))
 	}
 	defer resp.Body.Close()
-	// The status has decided; what is missing of a broken answer changes nothing.
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if len(body) > 0 {
-		body = hide(body, req.URL)
+	late := time.AfterFunc(answerTimeout, cancel)
+	defer late.Stop()
+	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: hide(readAnswer(resp), req.URL)}, nil
+}
+
+// readAnswer returns the first 64 KiB of an answer. What is missing of a broken one changes nothing.
+func readAnswer(resp *http.Response) []byte {
+	if resp.ContentLength == 0 {
+		return nil
 	}
-	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
+	const usual = 512
+	body := make([]byte, 0, usual)
+	for len(body) < maxAnswer {
+		if len(body) == cap(body) {
+			body = append(make([]byte, 0, min(4*cap(body), maxAnswer)), body...)
+		}
+		n, err := resp.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if err != nil {
+			break
+		}
+	}
+	return body
 }
 
 // Close closes the connections that no request uses.
@@ -150,17 +170,43 @@ func withoutURL(err error) error {
 
 // hide replaces the values of u's query in an answer: destinations like to repeat a token that they refuse.
 func hide(body []byte, u *url.URL) []byte {
+	text := string(body)
+	if hidden := hideIn(text, u); hidden != text {
+		return []byte(hidden)
+	}
+	return body
+}
+
+// hideIn replaces the values of u's query, and its password, in a text.
+func hideIn(text string, u *url.URL) string {
 	const shortestSecret = 8 // shorter ones are flags
-	text, found := string(body), false
-	for _, values := range u.Query() {
-		for _, v := range values {
-			if len(v) >= shortestSecret && strings.Contains(text, v) {
-				text, found = strings.ReplaceAll(text, v, "[redacted]"), true
-			}
+	if text == "" {
+		return ""
+	}
+	replace := func(secret string) {
+		if len(secret) >= shortestSecret {
+			text = strings.ReplaceAll(text, secret, "[redacted]")
 		}
 	}
-	if !found {
-		return body
+	for _, values := range u.Query() {
+		for _, v := range values {
+			replace(v)
+			replace(url.QueryEscape(v))
+		}
 	}
-	return []byte(text)
+	if password, ok := u.User.Password(); ok {
+		replace(password)
+	}
+	return text
+}
+
+// presentable returns err as it is, or, if its text is long or holds a secret of u, an error of what may be shown: net/http puts into
+// its errors what a destination has said in place of HTTP, which may be anything and as long as a header.
+func presentable(err error, u *url.URL) error {
+	text := err.Error()
+	hidden := hideIn(text, u)
+	if len(hidden) <= maxExcerpt && hidden == text {
+		return err
+	}
+	return errors.New(excerpt([]byte(hidden)))
 }

@@ -198,12 +198,7 @@ func (s *sinkNode) encode(ctx context.Context, ps []part) ([]parcel, bool) {
 		second, ok := s.encode(ctx, b)
 		return append(first, second...), ok
 	}
-	for _, p := range ps {
-		if !s.bury(ctx, p.from, p.points, fmt.Errorf("encoding: %w", err)) {
-			return nil, false
-		}
-	}
-	return nil, true
+	return nil, s.buryParts(ctx, ps, fmt.Errorf("encoding: %w", err))
 }
 
 // sendAll encodes a group and sends its bodies in order.
@@ -229,33 +224,50 @@ func (s *sinkNode) sendAll(ctx context.Context, l *lane, g *group) bool {
 
 // deliver sends one body until the destination has it, or its guilty points are in the dead letters.
 func (s *sinkNode) deliver(ctx context.Context, l *lane, ticket uint64, body engine.Body, ps []part) bool {
+	result, err := s.post(ctx, l, ticket, body, ps)
+	if result == refused {
+		return s.narrow(ctx, l, ticket, stretch{body: body.ID, parts: ps}, err)
+	}
+	return result != forgotten
+}
+
+// result is what became of a body.
+type result uint8
+
+const (
+	forgotten result = iota // a hard stop came in between
+	taken                   // the destination has it
+	abandoned               // it failed for longer than the user wants, and is in the dead letters
+	refused                 // for what is in it, or for its size: the error says which
+)
+
+// post sends one body until it is known what becomes of it.
+func (s *sinkNode) post(ctx context.Context, l *lane, ticket uint64, body engine.Body, ps []part) (result, error) {
 	for {
 		round, err := l.await(ctx, ticket)
 		if err != nil {
-			return false
+			return forgotten, err
 		}
 		err = s.attempt(ctx, func(ctx context.Context) error { return s.encoder.Send(ctx, body) })
 		if err == nil {
 			s.stats.out.Add(int64(count(ps)))
 			l.recovered()
-			return true
+			return taken, nil
 		}
 		if ctx.Err() != nil {
-			return false
+			return forgotten, err
 		}
 		failure := asSendError(err)
 		if failure.Class == engine.BadData || failure.Class == engine.TooLarge {
 			l.recovered()
-			return s.narrow(ctx, l, ticket, body.ID, ps, err)
+			return refused, err
 		}
 		s.stats.custom.add("send_failures{"+failure.Class.String()+"}", 1)
 		if s.gaveUp(l, round, failure) {
-			for _, x := range ps {
-				if !s.bury(ctx, x.from, x.points, fmt.Errorf("giving up: %w", err)) {
-					return false
-				}
+			if !s.buryParts(ctx, ps, fmt.Errorf("giving up: %w", err)) {
+				return forgotten, err
 			}
-			return true
+			return abandoned, nil
 		}
 	}
 }
