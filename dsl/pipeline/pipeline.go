@@ -7,8 +7,7 @@
 //
 // It follows the engine of DataKit 1.84, surprises included, but for these: a run has a budget of steps; what panicked
 // there does something harmless; maps are walked in the order of their keys; times that it reads wrongly are failures, and Z is
-// UTC; a numeric escape may stand before the closing quote; named arguments leave no variables behind; JSON is read
-// strictly.
+// UTC; a numeric escape may stand before the closing quote; named arguments leave no variables behind.
 //
 // How it is made: package syntax reads the text, compile makes closures over numbered slots, eval has the
 // operations of the language, funcs its functions, jsontape and grok what they stand on.

@@ -39,15 +39,13 @@ func (f *Frame) mapStatus() {
 		p.Fields = append(p.Fields, point.Field{Key: "status", Value: point.String("info")})
 		return
 	}
-	v := &p.Fields[i].Value
 	text := "info"
-	if v.Kind() == point.KindString {
-		if text = v.Str(); isUsual(text) {
-			return
+	if v := f.seen(p.Fields[i].Value); v.Kind() == point.KindString {
+		if text = v.Str(); !isUsual(text) {
+			text = Status(text)
 		}
-		text = Status(text)
 	}
-	*v = point.String(text)
+	p.Fields[i].Value = point.String(text)
 }
 
 // isUsual reports whether a status has its usual form already.

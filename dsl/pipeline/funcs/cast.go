@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"dataflow/dsl/pipeline/eval"
+	"dataflow/dsl/pipeline/syntax"
 	"dataflow/engine/diag"
 	"dataflow/engine/point"
 )
@@ -55,11 +56,42 @@ var _ = declare(Decl{
 		}
 		return func(f *eval.Frame) (point.Value, bool) {
 			v, known := read(f)
-			if !known {
-				return done()
+			if !known || !f.Work(v.Len()) {
+				return wrote(!known)
 			}
 			v, ok := to(f, v)
 			return wrote(ok && f.Write(key, v))
+		}
+	},
+})
+
+var _ = declare(Decl{
+	Name:    "nullif",
+	Group:   OnTypes,
+	Summary: "Deletes a key of the point if its value equals a literal. Types count: 5 and 5.0 differ.",
+	Doc: "**Trap**: only a literal text, number, bool or nil counts; a name, a list or an expression stands for nil. " +
+		"What a variable holds is compared, but the point's key is deleted. Numbers out of JSON are floats.",
+	Params: []Param{
+		{Name: "key", Kind: Key, Summary: "the value is that of the name, the variable first"},
+		{Name: "value", Kind: Value, Summary: "a literal; anything else stands for nil"},
+	},
+	Examples: []Example{
+		{Script: "add_key(user, \"-\")\nadd_key(n, 5)\nnullif(user, \"-\")\nnullif(n, 5.0)", Want: "n=5"},
+		{Script: "json(_, code)\nnullif(code, 0)\nadd_key(kept, get_key(code))\nnullif(code, 0.0)",
+			Message: `{"code": 0}`, Want: "kept=0.0"},
+		{Script: "x = 1\nadd_key(a, 1)\nnullif(a, x)\nadd_key(b, nil)\nnullif(b, x)", Want: "a=1"},
+		{Script: "v = \"old\"\nadd_key(v, \"new\")\nnullif(v, \"old\")", Want: ""},
+	},
+	Bind: func(c *Call) eval.Expr {
+		key, read, want := c.Key(0), c.Read(0), point.Nil()
+		if l, ok := c.Arg(1).(*syntax.Literal); ok {
+			want = l.Val
+		}
+		return func(f *eval.Frame) (point.Value, bool) {
+			if v, known := read(f); known && eval.DeepEqual(v, want) {
+				f.Delete(key)
+			}
+			return done()
 		}
 	},
 })

@@ -35,7 +35,7 @@ var _ = declare(Decl{
 			text, _ := ip(f)
 			addr, err := netip.ParseAddr(text.Str())
 			if err != nil {
-				return point.Bool(false), true
+				return point.Bool(false), f.Work(text.Len()) // the error quotes it
 			}
 			if isLiteral {
 				return point.Bool(network.Contains(addr)), true

@@ -104,7 +104,7 @@ func bindCreatePoint(c *Call) eval.Expr {
 		for _, take := range [...]struct {
 			from eval.Expr
 			into func(*eval.Frame, *point.Point, point.Value) (bool, bool)
-		}{{tags, takeTags}, {fields, takeFields}, {ts, takeTime}, {category, takeCategory}} {
+		}{{tags, createdTags}, {fields, createdFields}, {ts, createdTime}, {category, createdCategory}} {
 			if take.from == nil {
 				continue
 			}
@@ -124,11 +124,11 @@ func bindCreatePoint(c *Call) eval.Expr {
 
 // The functions that take an argument into the new point report whether the call goes on, and if not whether it failed.
 
-func takeTags(f *eval.Frame, p *point.Point, v point.Value) (more, ok bool) {
+func createdTags(f *eval.Frame, p *point.Point, v point.Value) (more, ok bool) {
 	return takeMap(f, p, v, "tags", true, func(v point.Value) bool { return v.Kind() == point.KindString })
 }
 
-func takeFields(f *eval.Frame, p *point.Point, v point.Value) (more, ok bool) {
+func createdFields(f *eval.Frame, p *point.Point, v point.Value) (more, ok bool) {
 	return takeMap(f, p, v, "fields", false, func(v point.Value) bool {
 		switch v.Kind() {
 		case point.KindInt, point.KindFloat, point.KindBool, point.KindString:
@@ -165,7 +165,7 @@ func takeMap(f *eval.Frame, p *point.Point, v point.Value, name string, tag bool
 	return true, true
 }
 
-func takeTime(f *eval.Frame, p *point.Point, v point.Value) (more, ok bool) {
+func createdTime(f *eval.Frame, p *point.Point, v point.Value) (more, ok bool) {
 	switch v.Kind() {
 	case point.KindNil:
 	case point.KindInt:
@@ -179,7 +179,7 @@ func takeTime(f *eval.Frame, p *point.Point, v point.Value) (more, ok bool) {
 	return true, true
 }
 
-func takeCategory(f *eval.Frame, p *point.Point, v point.Value) (more, ok bool) {
+func createdCategory(f *eval.Frame, p *point.Point, v point.Value) (more, ok bool) {
 	switch v.Kind() {
 	case point.KindNil:
 		return true, true

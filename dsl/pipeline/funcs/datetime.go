@@ -1,13 +1,12 @@
 package funcs
 
 import (
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/itchyny/timefmt-go"
 
 	"dataflow/dsl/pipeline/eval"
+	"dataflow/dsl/pipeline/grok"
 	"dataflow/engine/point"
 )
 
@@ -100,22 +99,7 @@ func wholeNumber(v point.Value) int64 {
 	case point.KindInt:
 		return v.Int()
 	case point.KindString:
-		return prefixedInt(v.Str())
+		return grok.ParseInt(v.Str())
 	}
 	return eval.ToInt(v)
-}
-
-// prefixedInt reads an integer with its prefix, 0x, 0b, 0o or 0 for octal, and maybe a fraction of zeros. Other text is 0.
-func prefixedInt(s string) int64 {
-	if i := strings.IndexByte(s, '.'); i > 0 && strings.Trim(s[i+1:], "0") == "" && i+1 < len(s) {
-		s = s[:i]
-	}
-	if s == "" || len(s) > 100 {
-		return 0
-	}
-	n, err := strconv.ParseInt(s, 0, 64)
-	if err != nil {
-		return 0
-	}
-	return n
 }

@@ -67,7 +67,7 @@ var _ = declare(Decl{
 			if digest == nil {
 				return point.String(""), true
 			}
-			return point.String(f.End(digest(f.Begin(), s.Raw()))), true
+			return point.String(f.End(digest(f.Begin(), s.Raw()))), f.Work(s.Len())
 		}
 	},
 })

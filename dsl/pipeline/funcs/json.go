@@ -18,7 +18,7 @@ var _ = declare(Decl{
 	Doc: "Numbers are always floats, so that integers beyond 2^53 lose digits. A missing key ends a chain of indexes with nil; an index " +
 		"into what is no list or map fails. Text that is no JSON, or has more behind the value, yields nil: test for it before " +
 		"an index. Of equal keys the last one counts.\n\nThe text is checked as a whole but only what is asked for is read, so that a long chain costs " +
-		"little more than a short one.\n\nDiffers from DataKit: JSON is read strictly; leading zeros and raw control characters are no JSON.",
+		"little more than a short one.\n\nNumbers with leading zeros and raw control characters in a text are read, although they are no JSON: `valid_json` is strict.",
 	Examples: []Example{
 		{Script: "d = load_json(_)\nadd_key(x, d[\"a\"][\"b\"][-1])\nadd_key(l, d[\"a\"])", Message: `{"a": {"b": [1, 2]}}`,
 			Want: "x=2.0\nl=\"{\\\"b\\\":[1,2]}\""},
@@ -195,40 +195,3 @@ func deletePath(v point.Value, steps []jsonStep) {
 	}
 	delete(v.Map(), steps[last].key)
 }
-
-var _ = declare(Decl{
-	Name:    "append",
-	Group:   OnData,
-	Summary: "Yields a new list with one more element. The variable itself is unchanged: write `a = append(a, x)`.",
-	Result:  "list",
-	Params:  []Param{{Name: "list", Kind: Ident}, {Name: "value", Kind: Value}},
-	Doc: "What is no list yields nothing, and then the value is not evaluated. Differs from DataKit: each result is a list of its own; two that were made " +
-		"from one list never share their end.",
-	Examples: []Example{
-		{Script: "a = [1]\na = append(a, \"x\")\nadd_key(a)\nadd_key(b, append(nosuch, 1))", Want: "a=\"[1,\\\"x\\\"]\"\nb=nil"},
-		{Script: "a = [1]\nb = append(a, 2)\nc = append(a, 3)\nadd_key(a)\nadd_key(b)\nadd_key(c)", Want: "a=\"[1]\"\nb=\"[1,2]\"\nc=\"[1,3]\""},
-		{Script: "all = []\nfor item in load_json(_) { if item[\"n\"] > 1 { all = append(all, item[\"n\"]) } }\nadd_key(all)",
-			Message: `[{"n": 1}, {"n": 2}, {"n": 3}]`, Want: "all=\"[2,3]\""},
-	},
-	Bind: func(c *Call) eval.Expr {
-		read, value := c.Read(0), c.Value(1)
-		return func(f *eval.Frame) (point.Value, bool) {
-			list, _ := read(f)
-			if eval.KindOf(list) != point.KindList {
-				return done()
-			}
-			v, ok := value(f)
-			if !ok {
-				return failed()
-			}
-			if list, ok = f.Tree(list); !ok || !f.Spend((list.Len()+1)*eval.ItemSize) {
-				return failed()
-			}
-			if v, ok = f.Tree(v); !ok {
-				return failed()
-			}
-			items := append(make([]point.Value, 0, list.Len()+1), list.Items()...)
-			return point.List(append(items, v)), true
-		}
-	},
-})

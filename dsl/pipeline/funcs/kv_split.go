@@ -232,7 +232,7 @@ func (p *parts) next() (part string, ok bool) {
 	return part, true
 }
 
-// regexp compiles the text literal i. It returns nil after a fault.
+// regexp compiles the text literal i by package regexp, which can split; [Call.expression] only finds. It returns nil after a fault.
 func (c *Call) regexp(i int) *regexp.Regexp {
 	re, err := regexp.Compile(c.Str(i))
 	if err != nil {

@@ -45,7 +45,7 @@ var _ = declare(Decl{
 				return point.Int(0), true
 			}
 			n, _ := strconv.ParseInt(v.Str(), int(b.Int()), 64) // with an error it is 0 or the nearest number
-			return point.Int(n), true
+			return point.Int(n), f.Work(v.Len())
 		}
 	},
 })

@@ -44,8 +44,11 @@ var _ = declare(Decl{
 			size := len(format)
 			for _, value := range values {
 				v, ok := value(f)
-				if !ok && !f.Recover() {
-					return failed()
+				if !ok {
+					if !f.Recover() {
+						return failed()
+					}
+					v = point.Nil()
 				}
 				size += eval.Len(v)
 				vs = append(vs, v)

@@ -213,7 +213,7 @@ var _ = declare(Decl{
 		read := c.Operand(1)
 		return func(f *eval.Frame) (point.Value, bool) {
 			v, known := read(f)
-			return point.Bool(known && m.Match(v.Str())), true
+			return point.Bool(known && m.Match(v.Str())), f.Work(v.Len())
 		}
 	},
 })

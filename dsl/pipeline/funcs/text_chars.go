@@ -129,7 +129,7 @@ var _ = declare(Decl{
 			if !ok {
 				return failed()
 			}
-			return point.String(characters(s.Str(), from.Int(), to.Int())), true
+			return point.String(characters(s.Str(), from.Int(), to.Int())), f.Work(s.Len())
 		}
 	},
 })
@@ -177,7 +177,7 @@ var _ = declare(Decl{
 			if v.Kind() != point.KindString {
 				return f.Failf("strlen: the argument is not str but %s", eval.TypeName(v))
 			}
-			return point.Int(int64(utf8.RuneCountInString(v.Str()))), true
+			return point.Int(int64(utf8.RuneCountInString(v.Str()))), f.Work(v.Len())
 		}
 	},
 })

@@ -22,7 +22,7 @@ var conversions = map[string]conversion{"str": toString, "string": toString, "in
 func (c conversion) value(s string) point.Value {
 	switch c {
 	case toInt:
-		return point.Int(parseInt(s))
+		return point.Int(ParseInt(s))
 	case toFloat:
 		return point.Float(parseFloat(s))
 	case toBool:
@@ -31,9 +31,9 @@ func (c conversion) value(s string) point.Value {
 	return point.String(s)
 }
 
-// parseInt reads an integer with its prefix: 0x, 0o or 0 for octal, 0b. A fraction of nothing but zeros is
-// fine.
-func parseInt(s string) int64 {
+// ParseInt reads an integer as the type int does, with its prefix: 0x, 0o or 0 for octal, 0b. A fraction of nothing but
+// zeros is fine; any other text is 0.
+func ParseInt(s string) int64 {
 	digits := s
 	if s != "" && (s[0] == '-' || s[0] == '+') {
 		digits = s[1:]

@@ -82,8 +82,8 @@ func TestParseInt(t *testing.T) {
 		"007": 7, "010": 8, "08": 0, "0x1F": 31, "3.00": 3, "3.7": 0, "3.": 0, "": 0, "-": 0, "+5": 5, "-12": -12, "0": 0, "00": 0, "0.0": 0, "100": 100, "1.10": 0,
 		"9223372036854775807": math.MaxInt64, "9223372036854775808": 0, " 5": 0, "abc": 0, ".0": 0, "-.0": 0, "0b101": 5, "0o17": 15, "1e3": 0, "-0x10": -16, "10.0.0": 0,
 	} {
-		if got := parseInt(s); got != want {
-			t.Errorf("parseInt(%q) = %d, want %d", s, got, want)
+		if got := ParseInt(s); got != want {
+			t.Errorf("ParseInt(%q) = %d, want %d", s, got, want)
 		}
 	}
 	for s, want := range map[string]float64{"1.5": 1.5, "": 0, "x": 0, "1e400": 0, "inf": math.Inf(1), "0x1p4": 16, "-": 0, "1e3": 1000} {

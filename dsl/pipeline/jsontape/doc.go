@@ -27,10 +27,7 @@ type Doc struct {
 	tape []entry
 	err  SyntaxError
 
-	// Walking an array by index continues where the last call of At ended.
-	walked   Node // the array
-	walkedTo Node // its element, 0 is none yet
-	walkedAt int
+	search
 }
 
 // An entry is a value or a key. The key of a member stands before its value. An object or array stands
@@ -86,6 +83,14 @@ func (d *Doc) Get(n Node, key string) (Node, bool) {
 	if int(n) >= len(d.tape) || d.tape[n].kind() != point.KindMap {
 		return 0, false
 	}
+	if d.tape[n].info>>countAt > many {
+		return d.getLarge(n, key)
+	}
+	return d.scan(n, key)
+}
+
+// scan is Get for an object, by going through it.
+func (d *Doc) scan(n Node, key string) (Node, bool) {
 	found, tape := uint32(0), d.tape
 	end, size := tape[n].next, uint32(len(key))+2
 	for i := uint32(n) + 1; i+1 < end; i = tape[i+1].next {
@@ -139,13 +144,8 @@ func (d *Doc) Len(n Node) int {
 }
 
 func (d *Doc) distinct(n Node, e *entry) int {
-	const many = 64 // from here on comparing each key with all others costs more than a set
-	if e.info>>countAt > many {
-		keys := make(map[string]struct{}, e.info>>countAt)
-		for i := uint32(n) + 1; i < e.next; i = d.tape[i+1].next {
-			keys[d.text(&d.tape[i])] = struct{}{}
-		}
-		return len(keys)
+	if e.info>>countAt > many { // comparing each key with all others would cost more than a set
+		return d.countLarge(n, e)
 	}
 	count := 0
 	for i := uint32(n) + 1; i < e.next; i = d.tape[i+1].next {
@@ -157,21 +157,21 @@ func (d *Doc) distinct(n Node, e *entry) int {
 }
 
 // At returns element i of the array at n, 0 <= i < Len(n). Asking for the elements in turn takes constant
-// time for each. Outside of the array it returns a node that reads as null.
+// time for each; so does, after a while, asking for them in any order. Outside of the array it returns a node that reads as null.
 func (d *Doc) At(n Node, i int) Node {
 	const outside = ^Node(0)
 	e := d.entry(n)
-	if e.kind() != point.KindList || i < 0 || i >= int(e.info>>countAt) {
+	size := int(e.info >> countAt)
+	if e.kind() != point.KindList || i < 0 || i >= size {
 		return outside
 	}
-	at, k := n+1, 0
-	if d.walked == n && d.walkedTo != 0 && d.walkedAt <= i {
-		at, k = d.walkedTo, d.walkedAt
+	if size > many {
+		return d.atLarge(n, i, size)
 	}
-	for ; k < i; k++ {
+	at := n + 1
+	for range i {
 		at = Node(d.tape[at].next)
 	}
-	d.walked, d.walkedTo, d.walkedAt = n, at, i
 	return at
 }
 

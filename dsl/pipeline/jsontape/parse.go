@@ -21,7 +21,8 @@ const (
 // strings may hold raw control characters. Invalid UTF-8 is kept. A number beyond float64 is an error, as is
 // nesting deeper than [MaxDepth]. After an error the document is null. The error is reused by the next call.
 func (d *Doc) Parse(src string) error {
-	d.src, d.walked, d.walkedTo, d.walkedAt = src, 0, 0, 0
+	d.src = src
+	d.reset()
 	tape := d.tape[:cap(d.tape)]
 	var (
 		n     uint32               // entries written

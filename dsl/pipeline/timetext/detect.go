@@ -22,8 +22,31 @@ type Detector struct {
 
 const maxForms = 8
 
-// form is a detected form: all texts of the shape are read by the layout. Without one they are detected each time.
-type form struct{ shape, layout string }
+// form is a detected form: all texts of the shape are read by the layout, but for the name of a zone at the end, which is
+// ignored. Without a layout they are detected each time.
+type form struct {
+	shape, layout string
+	named         bool // a blank and a name in capitals stand at the end
+}
+
+// read reads a text of the shape.
+func (f *form) read(s string, loc *time.Location) (ns int64, ok bool) {
+	if f.layout == "" {
+		return 0, false
+	}
+	if f.named {
+		at := strings.LastIndexByte(s, ' ')
+		if strings.Trim(s[at+1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			return 0, false
+		}
+		s = s[:at]
+	}
+	t, err := time.ParseInLocation(f.layout, s, loc)
+	if err != nil {
+		return 0, false
+	}
+	return nanos(t)
+}
 
 // errUnknown is what is said of a text that is no time.
 var errUnknown = errors.New("unknown time format")
@@ -45,11 +68,9 @@ func (d *Detector) Parse(s string, loc *time.Location, now func() time.Time) (in
 		return parseNumber(s, loc)
 	}
 	known := d.known(s)
-	if known != nil && known.layout != "" {
-		if t, err := time.ParseInLocation(known.layout, s, loc); err == nil {
-			if ns, ok := nanos(t); ok {
-				return ns, nil
-			}
+	if known != nil {
+		if ns, ok := known.read(s, loc); ok {
+			return ns, nil
 		}
 	}
 	t, err := detect(s, loc)
@@ -61,7 +82,7 @@ func (d *Detector) Parse(s string, loc *time.Location, now func() time.Time) (in
 		return 0, fmt.Errorf("the year %d is out of range", t.Year())
 	}
 	if known == nil {
-		d.remember(form{shape: shapeOf(s), layout: layoutOf(s, loc, ns)})
+		d.remember(formOf(s, loc, ns))
 	}
 	return ns, nil
 }
@@ -126,8 +147,17 @@ var misread = regexp.MustCompile(strings.Join([]string{
 	`^[A-Za-z]+\.? +\d+ \d+:\d+(:\d+([.,]\d+)?)?$`, // Mar  9 16:05:06, which has no year
 }, "|"))
 
+// rewritten are parts of texts that the library reads wrongly, or not at all, and what means the same.
+var rewritten = [...]struct {
+	part *regexp.Regexp
+	as   string
+}{
+	{regexp.MustCompile(`(\d ?)am\b`), "${1}AM"},                        // 12:05am would be noon
+	{regexp.MustCompile(`\b(?:GMT|UTC)([+-]\d{4})( \(|$)`), "${1}${2}"}, // GMT+0000 (Greenwich Mean Time), UTC+0100 (...)
+}
+
 var (
-	endsInZ    = regexp.MustCompile(`\dZ$`)
+	endsInZ    = regexp.MustCompile(`\d ?Z$`)
 	endsInName = regexp.MustCompile(`(?:^|[^+\d-])\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?(?: ?[AaPp][Mm])? [A-Z]{3,5}$`)
 )
 
@@ -140,6 +170,9 @@ func detect(s string, loc *time.Location) (t time.Time, err error) {
 	}()
 	if misread.MatchString(s) {
 		return time.Time{}, errUnknown
+	}
+	for _, r := range rewritten {
+		s = r.part.ReplaceAllString(s, r.as)
 	}
 	if endsInZ.MatchString(s) { // the library takes Z behind a fraction for nothing
 		loc = time.UTC
@@ -155,6 +188,16 @@ func detect(s string, loc *time.Location) (t time.Time, err error) {
 	return t, nil
 }
 
+// formOf returns the form of s, which reads as the given time.
+func formOf(s string, loc *time.Location, ns int64) form {
+	f := form{shape: shapeOf(s), named: endsInName.MatchString(s)}
+	if f.named {
+		s = s[:strings.LastIndexByte(s, ' ')]
+	}
+	f.layout = layoutOf(s, loc, ns)
+	return f
+}
+
 // layoutOf returns the layout of s, "" if there is none by which s reads as the given time.
 func layoutOf(s string, loc *time.Location, ns int64) (layout string) {
 	defer func() {
@@ -163,8 +206,8 @@ func layoutOf(s string, loc *time.Location, ns int64) (layout string) {
 		}
 	}()
 	layout, err := dateparse.ParseFormat(s)
-	if err != nil || strings.Contains(layout, "MST") || strings.HasSuffix(s, "Z") {
-		return "" // names of zones are ignored, but not by the layout
+	if err != nil || strings.Contains(layout, "MST") || strings.HasSuffix(s, "Z") || rewritten[0].part.MatchString(s) {
+		return "" // names of zones are ignored, but not by the layout; am is no verb of it
 	}
 	if t, err := time.ParseInLocation(layout, s, loc); err != nil || t.UnixNano() != ns {
 		return ""

@@ -50,3 +50,28 @@ func BenchmarkAlternating(b *testing.B) {
 		_, _ = d.Parse(texts[i%len(texts)], time.UTC, fixedNow)
 	}
 }
+
+// TestNamesOfZonesAreRemembered reads forms that end in the name of a zone: they are as cheap as others, and the name does not count.
+func TestNamesOfZonesAreRemembered(t *testing.T) {
+	shanghai, err := Zone("+8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d Detector
+	texts := []string{"2024-03-09 16:05:06 UTC", "2024-03-09 16:05:06 EST", "Sat, 09 Mar 2024 16:05:06 GMT", "Sat, 09 Mar 2024 16:05:06 CST"}
+	read := func() {
+		for _, s := range texts {
+			ns, err := d.Parse(s, shanghai, fixedNow)
+			if err != nil || ns != time.Date(2024, 3, 9, 8, 5, 6, 0, time.UTC).UnixNano() {
+				t.Errorf("%q: got %d, %v", s, ns, err)
+			}
+		}
+	}
+	read()
+	if n := testing.AllocsPerRun(10, read); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if _, err := d.Parse("2024-03-09 16:05:06 Sat", shanghai, fixedNow); err == nil {
+		t.Error("a weekday was taken for the name of a zone")
+	}
+}

@@ -195,3 +195,35 @@ func BenchmarkRemembered(b *testing.B) {
 		_, _ = d.Parse("Mar 9, 2024 4:05:06 PM", time.UTC, fixedNow)
 	}
 }
+
+// TestRewritten reads texts that the library does not read, or reads wrongly, behind others of their shape, whose form is
+// remembered.
+func TestRewritten(t *testing.T) {
+	shanghai, err := Zone("+8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d Detector
+	for _, x := range []struct{ text, want string }{
+		{"March 9, 2024 at 10:21am", "2024-03-09T02:21:00Z"},
+		{"March 9, 2024 at 12:21am", "2024-03-08T16:21:00Z"},
+		{"March 9, 2024 at 12:21pm", "2024-03-09T04:21:00Z"},
+		{"March 9, 2024 at 11:21pm", "2024-03-09T15:21:00Z"},
+		{"March 9, 2024 at 12:21am PST-08", "2024-03-09T08:21:00Z"},
+		{"2024-03-09 12:05:06 am", "2024-03-08T16:05:06Z"},
+		{"3/9/2024 12:05am", "2024-03-08T16:05:00Z"},
+		{"Sat Mar 09 2024 16:05:06 GMT+0800 (China Standard Time)", "2024-03-09T08:05:06Z"},
+		{"Sat Mar 09 2024 16:05:06 GMT+0000 (Coordinated Universal Time)", "2024-03-09T16:05:06Z"},
+		{"Sat Mar 09 2024 16:05:06 UTC+0100 (CET)", "2024-03-09T15:05:06Z"},
+		{"Sat Mar 09 2024 16:05:06 GMT-0000", "2024-03-09T16:05:06Z"},
+		{"2024-03-09 16:05:06 Z", "2024-03-09T16:05:06Z"},
+		{"2024-03-09 16:05:06", "2024-03-09T08:05:06Z"},
+	} {
+		for range 2 {
+			ns, err := d.Parse(x.text, shanghai, time.Now)
+			if got := time.Unix(0, ns).UTC().Format(time.RFC3339); err != nil || got != x.want {
+				t.Errorf("%s: got %s, %v, want %s", x.text, got, err, x.want)
+			}
+		}
+	}
+}
