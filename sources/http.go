@@ -8,9 +8,9 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"dataflow/engine"
@@ -23,7 +23,7 @@ type httpConfig struct {
 	Tokens         []engine.Secret `yaml:"tokens" doc:"each request must carry one of them, as Authorization: Bearer or X-Token; several at once for a rotation"`
 	Allow          []string        `yaml:"allow" doc:"networks whose clients need no token, as in 172.17.0.0/16"`
 	Insecure       bool            `yaml:"insecure" doc:"serves everybody who can reach the address, without TLS, tokens or networks"`
-	Routes         []string        `yaml:"routes" enum:"write,query,debug" doc:"which parts of the API are served: write (with ping, ntp and lasterror), query (DQL and object labels, proxied to dataway), debug (pipeline/debug)"`
+	Routes         []string        `yaml:"routes" doc:"which parts of the API are served: write (with ping, ntp and lasterror), query (DQL and object labels, proxied to dataway), debug (pipeline/debug)"`
 	MaxBody        engine.Size     `yaml:"max_body" doc:"largest body after decompression; more is answered with 413"`
 	MaxCompressed  engine.Size     `yaml:"max_compressed" doc:"largest body as it is sent, where it is compressed"`
 	MaxPoints      int             `yaml:"max_points" doc:"most points of a body"`
@@ -37,6 +37,11 @@ type httpTLS struct {
 	Cert     string `yaml:"cert" path:"graph" doc:"PEM file of the certificate chain"`
 	Key      string `yaml:"key" path:"graph" doc:"PEM file of its key"`
 	ClientCA string `yaml:"client_ca" path:"graph" doc:"PEM file of authorities; clients must show a certificate of one of them"`
+}
+
+// laterRoutes are routes that the engine will serve.
+var laterRoutes = map[string]string{
+	"ploffload": "the receiver of pipeline offload", "otlp": "OTLP over HTTP", "skywalking": "SkyWalking over HTTP", "jaeger": "Jaeger over HTTP",
 }
 
 const (
@@ -70,30 +75,41 @@ Without anything said only the machine itself is served.`,
 
 // httpSource serves the write API. Requests run concurrently.
 type httpSource struct {
-	env        engine.Env
-	config     httpConfig
-	host       string // name of the machine
-	access     access
-	counters   *httpCounters
-	query      *httpclient.Fetcher
-	dataway    url.URL  // of queries; without a Host there is none
-	inputs     sync.Map // of string to *engine.Origin: what requests call themselves
-	inputCount atomic.Int64
+	env      engine.Env
+	config   httpConfig
+	host     string   // name of the machine
+	identity []string // the header X-DataKit
+	access   access
+	counters *httpCounters
+	query    *httpclient.Fetcher
+	dataway  url.URL // of queries; without a Host there is none
 
-	running sync.WaitGroup // requests
-	clients clients
-	errs    lastErrors
-	started time.Time
+	running   sync.WaitGroup // requests, and batches on their way into the graph
+	bodies    *bodies
+	rooms     sync.Pool // of *workroom
+	clients   *clients
+	debugging chan struct{} // scripts that are being tried
+	started   time.Time
 }
 
+// mostDebugging is how many scripts are tried at once.
+const mostDebugging = 2
+
 func newHTTP(env engine.Env, c httpConfig) (engine.Source, error) {
-	s := &httpSource{env: env, config: c, clients: newClients(c), counters: &httpCounters{env: env}}
+	s := &httpSource{
+		env: env, config: c, clients: newClients(c), counters: newHTTPCounters(env), bodies: newBodies(c), debugging: make(chan struct{}, mostDebugging),
+	}
+	s.rooms.New = func() any { return new(workroom) }
 	var errs []error
 	fail := func(path, format string, a ...any) {
 		errs = append(errs, engine.FieldError(path, fmt.Errorf(format, a...)))
 	}
 	for _, r := range c.Routes {
-		if !slices.Contains([]string{routeWrite, routeQuery, routeDebug}, r) {
+		switch {
+		case slices.Contains([]string{routeWrite, routeQuery, routeDebug}, r):
+		case laterRoutes[r] != "":
+			fail("routes", "%s (%s) comes with a later version; there are write, query and debug", r, laterRoutes[r])
+		default:
 			fail("routes", "%q is none of write, query, debug", r)
 		}
 	}
@@ -123,6 +139,12 @@ func newHTTP(env engine.Env, c httpConfig) (engine.Source, error) {
 	if c.MaxBody < 1<<10 {
 		fail("max_body", "is %s, must be at least 1KiB", c.MaxBody)
 	}
+	if c.MaxCompressed < 1<<10 {
+		fail("max_compressed", "is %s, must be at least 1KiB", c.MaxCompressed)
+	}
+	if c.ClientRate.Bytes {
+		fail("client_rate", "counts requests, as in 100/s")
+	}
 	if c.MaxPoints < 1 {
 		fail("max_points", "is %d, must be at least 1", c.MaxPoints)
 	}
@@ -144,17 +166,24 @@ func newHTTP(env engine.Env, c httpConfig) (engine.Source, error) {
 	if s.host, err = os.Hostname(); err != nil {
 		s.host = "unknown"
 	}
+	s.identity = []string{s.version() + "/" + s.host}
 	return s, nil
 }
 
 // reachable refuses a configuration that would serve other machines without meaning to.
 func reachable(c httpConfig) error {
-	if strings.HasPrefix(c.Listen, "unix:") {
+	if path, ok := strings.CutPrefix(c.Listen, "unix:"); ok {
+		if path == "" {
+			return errors.New("must name a socket, as in unix:/run/engine.sock")
+		}
 		return nil
 	}
-	host, _, err := net.SplitHostPort(c.Listen)
+	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return fmt.Errorf("must be an address with a port, as in 127.0.0.1:9529: %w", err)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q is no port", port)
 	}
 	addr, err := netip.ParseAddr(host)
 	if host == "localhost" || err == nil && addr.IsLoopback() {

@@ -1,9 +1,11 @@
 package sources
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -30,6 +32,9 @@ func newAccess(c httpConfig) (access, error) {
 			}
 			p = netip.PrefixFrom(addr, addr.BitLen())
 		}
+		if p.Addr().Is4In6() {
+			return a, fmt.Errorf("%q hides an IPv4 network: write it as one", text)
+		}
 		a.networks = append(a.networks, p.Masked())
 	}
 	return a, nil
@@ -37,29 +42,39 @@ func newAccess(c httpConfig) (access, error) {
 
 // permits reports whether the request may be served. A client passes by its network or by its token. Where no tokens are asked for
 // the machine itself passes, unless a proxy says that the request comes from elsewhere.
-func (a *access) permits(r *http.Request, client netip.Addr) bool {
+func (a *access) permits(r *http.Request, client peer) bool {
 	for _, n := range a.networks {
-		if n.Contains(client) {
+		if n.Contains(client.addr) {
 			return true
 		}
 	}
 	if len(a.tokens) > 0 {
 		return a.hasToken(r)
 	}
-	if a.insecure || r.RemoteAddr == unixClient {
+	if a.insecure || client.socket {
 		return true
 	}
-	return client.IsLoopback() && r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("X-Real-IP") == ""
+	return client.addr.IsLoopback() && !proxied(r.Header)
+}
+
+// proxied reports whether a proxy has handed the request on.
+func proxied(h http.Header) bool {
+	for _, name := range [...]string{"X-Forwarded-For", "X-Real-Ip"} {
+		if _, ok := h[name]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 func (a *access) hasToken(r *http.Request) bool {
-	token := r.Header.Get("X-Token")
-	if bearer, ok := cutPrefixFold(r.Header.Get("Authorization"), "Bearer "); ok {
-		token = strings.TrimSpace(bearer)
-	}
-	digest, found := sha256.Sum256([]byte(token)), 0
-	for i := range a.tokens {
-		found |= subtle.ConstantTimeCompare(digest[:], a.tokens[i][:])
+	bearer, _ := cutPrefixFold(r.Header.Get("Authorization"), "Bearer ")
+	found := 0
+	for _, token := range [...]string{r.Header.Get("X-Token"), strings.TrimSpace(bearer)} {
+		digest := sha256.Sum256([]byte(token))
+		for i := range a.tokens {
+			found |= subtle.ConstantTimeCompare(digest[:], a.tokens[i][:])
+		}
 	}
 	return found == 1
 }
@@ -71,12 +86,50 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 	return s[len(prefix):], true
 }
 
-// unixClient is what net/http gives as the address of a client of a socket in the file system.
-const unixClient = "@"
+// peer is who stands at the other end of a connection.
+type peer struct {
+	addr   netip.Addr // 4in6 as IPv4, without zone; not valid for a socket in the file system
+	socket bool       // a socket in the file system, whose permissions decide
+}
 
-// clientOf returns the address of the client, 4in6 as IPv4. Of a socket in the file system it is not valid.
-func clientOf(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+// key returns what rates and shares are counted by. A host of IPv6 has a whole /64, so that is one client.
+func (p peer) key() clientKey { return keyOf(p.addr) }
+
+func keyOf(addr netip.Addr) clientKey {
+	if addr.Is6() {
+		const host = 64
+		if prefix, err := addr.Prefix(host); err == nil {
+			return prefix.Addr()
+		}
+	}
+	return addr
+}
+
+type peerKey struct{}
+
+// withPeer notes who a connection belongs to. A client of a socket in the file system may have any name, also one
+// that looks like an address: the kind of the connection decides.
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, peerKey{}, peerAt(c.RemoteAddr()))
+}
+
+func peerAt(addr net.Addr) peer {
+	if addr.Network() == "unix" {
+		return peer{socket: true}
+	}
+	return peer{addr: parseAddr(addr.String())}
+}
+
+// peerOf returns who sent the request.
+func peerOf(r *http.Request) peer {
+	if p, ok := r.Context().Value(peerKey{}).(peer); ok {
+		return p
+	}
+	return peer{addr: parseAddr(r.RemoteAddr)}
+}
+
+func parseAddr(text string) netip.Addr {
+	ap, err := netip.ParseAddrPort(text)
 	if err != nil {
 		return netip.Addr{}
 	}

@@ -54,6 +54,10 @@ func TestHTTPAccess(t *testing.T) {
 		header string
 		want   bool
 	}{
+		{"a socket whose name looks like an address", docker, "unix:172.17.0.5:4000", "", true},
+		{"a socket whose name looks like an address, without its token", both, "unix:172.17.0.5:4000", "", false},
+		{"a wrong bearer beside the token", tokens, "10.0.0.1:4000", "Authorization: Bearer x|X-Token: " + token, true},
+		{"a proxy that says nothing", open, "127.0.0.1:4000", "X-Forwarded-For:", false},
 		{"the machine", open, "127.0.0.1:4000", "", true},
 		{"the machine by IPv6", open, "[::1]:4000", "", true},
 		{"the machine, mapped", open, "[::ffff:127.0.0.1]:4000", "", true},
@@ -61,7 +65,7 @@ func TestHTTPAccess(t *testing.T) {
 		{"through another proxy", open, "127.0.0.1:4000", "X-Real-IP: 10.0.0.1", false},
 		{"from elsewhere", open, "10.0.0.1:4000", "", false},
 		{"from elsewhere, pretending", open, "10.0.0.1:4000", "X-Forwarded-For: 127.0.0.1", false},
-		{"a socket", open, unixClient, "", true},
+		{"a socket", open, "unix:@", "", true},
 		{"insecure", httpConfig{Insecure: true}, "10.0.0.1:4000", "", true},
 		{"a container", docker, "172.17.0.5:4000", "", true},
 		{"a container, mapped", docker, "[::ffff:172.17.0.5]:4000", "", true},
@@ -88,14 +92,20 @@ func TestHTTPAccess(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := &http.Request{RemoteAddr: x.remote, Header: http.Header{}}
-		if key, value, ok := strings.Cut(x.header, ":"); ok {
-			r.Header.Set(key, strings.TrimSpace(value))
+		for _, line := range strings.Split(x.header, "|") {
+			if key, value, ok := strings.Cut(line, ":"); ok {
+				r.Header.Set(key, strings.TrimSpace(value))
+			}
 		}
-		if got := a.permits(r, clientOf(r)); got != x.want {
+		client := peerOf(r)
+		if name, ok := strings.CutPrefix(x.remote, "unix:"); ok {
+			client = peerAt(&net.UnixAddr{Name: name, Net: "unix"})
+		}
+		if got := a.permits(r, client); got != x.want {
 			t.Errorf("%s: %v", x.name, got)
 		}
 	}
-	for _, text := range []string{"", "10.0.0.0/33", "web01", "10.0.0/8"} {
+	for _, text := range []string{"", "10.0.0.0/33", "web01", "10.0.0/8", "::ffff:10.0.0.0/104"} {
 		if _, err := newAccess(httpConfig{Allow: []string{text}}); err == nil {
 			t.Errorf("the network %q is taken", text)
 		}
@@ -129,7 +139,7 @@ func FuzzHTTPAccess(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, authorization, token, remote string) {
 		r := &http.Request{RemoteAddr: remote, Header: http.Header{"Authorization": {authorization}, "X-Token": {token}}}
-		if !a.permits(r, clientOf(r)) {
+		if !a.permits(r, peerOf(r)) {
 			return
 		}
 		ap, err := netip.ParseAddrPort(remote)
@@ -140,32 +150,44 @@ func FuzzHTTPAccess(f *testing.F) {
 	})
 }
 
-// TestHTTPConnections holds connections of one address to their share.
+// TestHTTPConnections holds connections of one address to their share, and keeps room for others.
 func TestHTTPConnections(t *testing.T) {
 	l := newLimitedListener(nil, 16, nil)
-	one, two := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
+	conn := func(addr string) *limitedConn {
+		a, b := net.Pipe()
+		t.Cleanup(func() { a.Close(); b.Close() })
+		return &limitedConn{Conn: a, from: l, addr: netip.MustParseAddr(addr)}
+	}
 	for i := range 3 {
-		if got := l.enter(one); got != (i < 2) {
+		if got, victim := l.enter(conn("10.0.0.1")); got != (i < 2) || victim != nil {
 			t.Errorf("connection %d of one address: %v", i, got)
 		}
 	}
-	if !l.enter(two) {
-		t.Error("another address is refused")
+	var first *limitedConn
+	for range 14 {
+		c := conn("127.0.0.1")
+		if first == nil {
+			first = c
+		}
+		l.enter(c)
 	}
-	for range 13 {
-		l.enter(netip.Addr{})
+	other := conn("10.0.0.3")
+	if got, victim := l.enter(other); !got || victim != first {
+		t.Errorf("all are taken: %v, %v goes, want the oldest of the address with the most", got, victim)
 	}
-	if l.enter(netip.MustParseAddr("10.0.0.3")) {
-		t.Error("a connection above the limit")
+	if got, _ := l.enter(conn("127.0.0.1")); got {
+		t.Error("the address with the most connections gets another one")
 	}
-	l.leave(one)
-	if !l.enter(one) || len(l.by) != 3 {
+	for range 2 {
+		other.Close() // twice counts once
+	}
+	if l.open != 15 || len(l.by) != 2 {
+		t.Errorf("%d open of %d addresses", l.open, len(l.by))
+	}
+	if got, victim := l.enter(conn("127.0.0.1")); !got || victim != nil {
 		t.Error("a closed connection makes no room")
 	}
-	a, b := net.Pipe()
-	defer a.Close()
-	defer b.Close()
-	if addressOf(a).IsValid() {
-		t.Error("a pipe has an address")
+	if keyOf(netip.MustParseAddr("2001:db8::1")) != keyOf(netip.MustParseAddr("2001:db8::2")) {
+		t.Error("a host of IPv6 is many clients")
 	}
 }

@@ -1,26 +1,20 @@
 package sources
 
 import (
-	"bytes"
-	"compress/zlib"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
-
-	"github.com/andybalholm/brotli"
-	"github.com/klauspost/compress/flate"
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 
 	"dataflow/engine"
 )
 
 const (
-	// A body that comes more slowly than slowRate after slowGrace is cut.
-	slowRate  = 1 << 10 // bytes a second
+	// Of a body so much must come in each slowGrace: 1 KiB a second.
+	slowBytes = 5 << 10
 	slowGrace = 5 * time.Second
 	// maxRatio is how much longer than itself a compressed body may become, beyond what is small anyway.
 	maxRatio   = 100
@@ -31,58 +25,75 @@ func tooLarge(limit engine.Size) *apiError {
 	return &apiError{status: http.StatusRequestEntityTooLarge, code: "invalidRequest", message: "the body is larger than " + limit.String(), reason: "too_large"}
 }
 
-// readBody returns the body, decompressed.
-func (s *httpSource) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *apiError) {
-	encoding := r.URL.Query().Get("encoding")
+// readBody returns the body, decompressed. It takes the memory from h.
+func (s *httpSource) readBody(w http.ResponseWriter, r *http.Request, q url.Values, h *hold) ([]byte, *apiError) {
+	encoding := q.Get("encoding")
 	if encoding == "" {
+		if len(r.Header["Content-Encoding"]) > 1 {
+			return nil, errDecode
+		}
 		encoding = r.Header.Get("Content-Encoding")
 	}
 	limit := s.config.MaxBody
 	if encoding != "" {
-		limit = s.config.MaxCompressed
+		limit = min(limit, s.config.MaxCompressed)
 	}
-	data, err := readPlain(w, r, limit)
-	if err != nil || encoding == "" {
-		return data, err
+	data, e := readPlain(w, r, limit, h)
+	if e != nil || encoding == "" {
+		return data, e
 	}
 	most := int64(s.config.MaxBody)
 	if byRatio := max(int64(len(data))*maxRatio, ratioFloor); byRatio < most {
 		most = byRatio
 	}
-	plain, bad := decompress(encoding, data, most)
+	plain, err := decompress(encoding, data, int(most), h.grow)
 	switch {
-	case errors.Is(bad, errBomb):
+	case errors.Is(err, errBomb):
 		return nil, tooLarge(engine.Size(most))
-	case bad != nil:
+	case errors.Is(err, errNoRoom):
+		return nil, errPressure
+	case err != nil:
 		return nil, errDecode
 	}
 	return plain, nil
 }
 
 // readPlain reads what is sent, at most limit bytes, and not for ever.
-func readPlain(w http.ResponseWriter, r *http.Request, limit engine.Size) ([]byte, *apiError) {
+func readPlain(w http.ResponseWriter, r *http.Request, limit engine.Size, h *hold) ([]byte, *apiError) {
 	if r.ContentLength > int64(limit) {
 		return nil, tooLarge(limit)
 	}
-	control := http.NewResponseController(w)
-	start := time.Now()
-	const chunk = 64 << 10
-	size := int64(chunk)
+	const first, least = 256 << 10, 4 << 10
+	size := least
 	if r.ContentLength >= 0 {
-		size = min(r.ContentLength+1, 4*chunk) // what a header promises is not reserved at once
+		size = int(min(r.ContentLength+1, first)) // what a header promises is not reserved at once
+	}
+	if !h.grow(size) {
+		return nil, errPressure
 	}
 	data := make([]byte, 0, size)
+	control := http.NewResponseController(w)
+	mark, next := time.Now(), 0 // by mark+slowGrace there must be more than next bytes
 	for {
+		if len(data) >= next {
+			mark = time.Now()
+			next = len(data) + slowBytes
+			// Connections without deadlines, of tests, are read without.
+			_ = control.SetReadDeadline(mark.Add(slowGrace))
+		}
 		if len(data) == cap(data) {
-			bigger := make([]byte, len(data), max(2*cap(data), chunk))
-			if want := r.ContentLength + 1; want > int64(len(data)) && want <= int64(2*cap(data)) {
-				bigger = make([]byte, len(data), want)
+			size := 2 * cap(data)
+			if r.ContentLength >= int64(len(data)) {
+				size = min(size, int(r.ContentLength)+1)
 			}
+			size = min(size, int(limit)+1)
+			if !h.grow(size) {
+				return nil, errPressure
+			}
+			bigger := make([]byte, len(data), size)
 			copy(bigger, data)
 			data = bigger
 		}
-		// Connections without deadlines, of tests, are read without.
-		_ = control.SetReadDeadline(start.Add(slowGrace + time.Duration(len(data)/slowRate+1)*time.Second))
 		n, err := r.Body.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
 		switch {
@@ -102,58 +113,5 @@ func readError(err error) *apiError {
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
 		return errSlowBody
 	}
-	return &apiError{status: http.StatusBadRequest, code: "HTTPReadError", message: err.Error(), reason: "read"}
-}
-
-var errBomb = errors.New("decompresses to too much")
-
-// decompress returns the content of data, at most limit bytes of it.
-func decompress(encoding string, data []byte, limit int64) ([]byte, error) {
-	in := bytes.NewReader(data)
-	var from io.Reader
-	switch encoding {
-	case "gzip":
-		z, err := gzip.NewReader(in)
-		if err != nil {
-			return nil, err
-		}
-		from = z
-	case "deflate":
-		if isZlib(data) {
-			z, err := zlib.NewReader(in)
-			if err != nil {
-				return nil, err
-			}
-			from = z
-		} else {
-			from = flate.NewReader(in)
-		}
-	case "br":
-		from = brotli.NewReader(in)
-	case "zstd":
-		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(max(limit, 8<<20))), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return nil, err
-		}
-		defer z.Close()
-		from = z
-	default:
-		return nil, errors.New("unknown encoding")
-	}
-	const typical = 4 // times the size of the data
-	var out bytes.Buffer
-	out.Grow(int(min(limit, int64(len(data))*typical+bytes.MinRead)))
-	n, err := out.ReadFrom(io.LimitReader(from, limit+1))
-	if n > limit {
-		return nil, errBomb
-	}
-	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		return nil, errBomb
-	}
-	return out.Bytes(), err
-}
-
-// isZlib reports whether data begins with a header of zlib; raw deflate has none.
-func isZlib(data []byte) bool {
-	return len(data) >= 2 && data[0]&0x0f == 8 && (uint(data[0])<<8|uint(data[1]))%31 == 0
+	return &apiError{status: http.StatusBadRequest, code: "HTTPReadError", message: "the body ends early or is malformed", reason: "read"}
 }

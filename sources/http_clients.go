@@ -1,23 +1,23 @@
 package sources
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"time"
 )
 
-// clientKey is what a client is known by: its address. All clients of a socket in the file system are one.
+// clientKey is what a client is known by: see [peer.key]. All clients of a socket in the file system are one.
 type clientKey = netip.Addr
 
 // clients knows what each client has in flight and how many requests it has made.
 type clients struct {
 	rate float64 // requests a second, 0 is no limit
 
-	mu    sync.Mutex
-	by    map[clientKey]*client
-	bytes int // in flight, of all
-	busy  int // clients with something in flight
+	mu     sync.Mutex
+	by     map[clientKey]*client
+	bytes  int       // in flight, of all
+	busy   int       // clients with something in flight
+	looked time.Time // for clients to forget
 }
 
 type client struct {
@@ -26,8 +26,8 @@ type client struct {
 	seen   time.Time
 }
 
-func newClients(c httpConfig) clients {
-	return clients{rate: c.ClientRate.Amount, by: map[clientKey]*client{}}
+func newClients(c httpConfig) *clients {
+	return &clients{rate: c.ClientRate.Amount, by: map[clientKey]*client{}}
 }
 
 // Above mildPressure clients with more than their share wait, above hardPressure all do.
@@ -46,7 +46,7 @@ func (c *clients) pressed(key clientKey, pressure float64) *apiError {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if x := c.by[key]; x != nil && x.bytes > 0 && x.bytes*c.busy >= c.bytes {
+	if x := c.by[key]; x != nil && c.busy > 1 && x.bytes > 0 && x.bytes*c.busy >= c.bytes { // one alone takes nobody's share
 		return errHeavy
 	}
 	return nil
@@ -59,12 +59,17 @@ func (c *clients) allow(key clientKey, now time.Time) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	x := c.by[key]
 	burst := max(1, c.rate)
+	x := c.by[key]
+	if x == nil && c.full(now) {
+		key = clientKey{} // more clients than can be told apart share one rate
+		x = c.by[key]
+	}
 	if x == nil {
-		c.forget(now)
 		x = &client{tokens: burst, seen: now}
 		c.by[key] = x
+	} else if x.seen.IsZero() {
+		x.tokens = burst
 	}
 	x.tokens = min(burst, x.tokens+c.rate*max(0, now.Sub(x.seen).Seconds()))
 	x.seen = now
@@ -75,17 +80,22 @@ func (c *clients) allow(key clientKey, now time.Time) bool {
 	return true
 }
 
-// forget removes clients whose rate has recovered, when there are many.
-func (c *clients) forget(now time.Time) {
-	const many = 10_000
+// full reports whether there are too many clients to remember another. Those whose rate has recovered are forgotten first, if
+// that was not done just now.
+func (c *clients) full(now time.Time) bool {
+	const many, often = 10_000, time.Second
 	if len(c.by) < many {
-		return
+		return false
 	}
-	for key, x := range c.by {
-		if x.bytes == 0 && now.Sub(x.seen) > time.Minute {
-			delete(c.by, key)
+	if now.Sub(c.looked) >= often {
+		c.looked = now
+		for key, x := range c.by {
+			if x.bytes == 0 && now.Sub(x.seen) > time.Minute {
+				delete(c.by, key)
+			}
 		}
 	}
+	return len(c.by) >= many
 }
 
 func (c *clients) enter(key clientKey, bytes int) {
@@ -111,80 +121,8 @@ func (c *clients) leave(key clientKey, bytes int) {
 	c.bytes -= bytes
 	if x.bytes == 0 {
 		c.busy--
-		if c.rate <= 0 {
+		if x.seen.IsZero() {
 			delete(c.by, key)
 		}
 	}
-}
-
-// limitedListener closes connections beyond a number, of all and of one address, at once.
-type limitedListener struct {
-	net.Listener
-	most, perAddress int
-	counters         *httpCounters
-
-	mu   sync.Mutex
-	open int
-	by   map[netip.Addr]int
-}
-
-func newLimitedListener(l net.Listener, most int, counters *httpCounters) *limitedListener {
-	const share = 8 // of the connections one address may have one of so many
-	return &limitedListener{Listener: l, most: most, perAddress: max(1, most/share), counters: counters, by: map[netip.Addr]int{}}
-}
-
-// Accept returns the next connection that is within the limits.
-func (l *limitedListener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		addr := addressOf(c)
-		if l.enter(addr) {
-			return &limitedConn{Conn: c, release: sync.OnceFunc(func() { l.leave(addr) })}, nil
-		}
-		l.counters.count("connections_refused", "limit")
-		c.Close()
-	}
-}
-
-// addressOf returns the address that connections are counted by. Loopback and sockets are one client with many programs: they are not counted by address.
-func addressOf(c net.Conn) netip.Addr {
-	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
-	if err != nil || ap.Addr().Unmap().IsLoopback() {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap()
-}
-
-func (l *limitedListener) enter(addr netip.Addr) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open >= l.most || addr.IsValid() && l.by[addr] >= l.perAddress {
-		return false
-	}
-	l.open++
-	l.by[addr]++
-	return true
-}
-
-func (l *limitedListener) leave(addr netip.Addr) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open--
-	if l.by[addr]--; l.by[addr] == 0 {
-		delete(l.by, addr)
-	}
-}
-
-type limitedConn struct {
-	net.Conn
-	release func()
-}
-
-// Close closes the connection and makes room for another.
-func (c *limitedConn) Close() error {
-	c.release()
-	return c.Conn.Close()
 }

@@ -2,20 +2,41 @@ package sources
 
 import (
 	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
 
 	"dataflow/engine"
 )
 
-// httpCounters are the node's counters. Labels that come from clients are bounded: later ones count as "other".
+// httpCounters are the node's counters. Labels that come from clients are bounded and cleaned.
 type httpCounters struct {
-	env engine.Env
+	requests, refusals, warnings, connections *labelled
+	inputs, sources, lastErrors, precisions   *labelled // by what clients say
 }
 
-// count adds one.
-func (c *httpCounters) count(name, label string) { c.env.Counter(name, label).Add(1) }
+// What clients call themselves gets so many series; later ones count as "other".
+const (
+	maxOwnLabels    = 64
+	maxInputLabels  = 32
+	maxSourceLabels = 16
+	maxOddLabels    = 8
+)
+
+func newHTTPCounters(env engine.Env) *httpCounters {
+	set := func(name string, most int) *labelled {
+		return &labelled{most: most, by: map[string]engine.Counter{}, open: func(label string) engine.Counter { return env.Counter(name, label) }}
+	}
+	return &httpCounters{
+		requests: set("http_requests", maxOwnLabels), refusals: set("http_refused", maxOwnLabels), warnings: set("http_warnings", maxOwnLabels),
+		connections: set("http_connections_closed", maxOddLabels),
+		inputs:      set("http_points_by_input", maxInputLabels), sources: set("http_points_by_source", maxSourceLabels),
+		lastErrors: set("http_last_errors", maxSourceLabels), precisions: set("http_precision_unknown", maxOddLabels),
+	}
+}
 
 func (c *httpCounters) request(route string, status int) {
-	c.count("http_requests", route+" "+strconv.Itoa(status))
+	c.requests.add(route+" "+strconv.Itoa(status), 1)
 }
 
 func (c *httpCounters) refused(e *apiError) {
@@ -23,13 +44,56 @@ func (c *httpCounters) refused(e *apiError) {
 	if reason == "" {
 		reason = e.code
 	}
-	c.count("http_refused", reason)
+	c.refusals.add(reason, 1)
 }
 
-// points counts points by what their sender calls itself.
-func (c *httpCounters) points(input, source string, n int) {
-	c.env.Counter("http_points_by_input", input).Add(int64(n))
-	if source != "" {
-		c.env.Counter("http_points_by_source", source).Add(int64(n))
+// labelled are the counters of one name, found by label without an allocation.
+type labelled struct {
+	most int
+	open func(label string) engine.Counter
+
+	mu sync.RWMutex
+	by map[string]engine.Counter
+}
+
+const otherLabel = "other"
+
+func (l *labelled) add(label string, n int) {
+	l.mu.RLock()
+	c := l.by[label]
+	l.mu.RUnlock()
+	if c == nil {
+		c = l.make(label)
 	}
+	c.Add(int64(n))
+}
+
+func (l *labelled) make(label string) engine.Counter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.by) >= l.most {
+		label = otherLabel
+	}
+	c := l.by[label]
+	if c == nil {
+		c = l.open(cleanLabel(label))
+		l.by[strings.Clone(label)] = c // of a request: it would keep the whole query
+	}
+	return c
+}
+
+// cleanLabel makes a text of a client fit for a label: short, and without what the counters' names and the text
+// format of Prometheus use.
+func cleanLabel(s string) string {
+	const most = 64
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == '{' || r == '}' || r == '"' || r == '\\' || r == 0x7f || r == utf8.RuneError {
+			return '_'
+		}
+		return r
+	}, s)
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "")
+	}
+	return s
 }

@@ -66,18 +66,25 @@ type debugPlace struct {
 }
 
 // pipelineDebug serves POST /v1/pipeline/debug: it runs a script on data of the request.
-func (s *httpSource) pipelineDebug(w http.ResponseWriter, r *http.Request) {
-	body, e := s.readBody(w, r)
+func (s *httpSource) pipelineDebug(w http.ResponseWriter, r *http.Request) *apiError {
+	h := hold{of: s.bodies}
+	defer h.release()
+	body, e := s.readBody(w, r, r.URL.Query(), &h)
 	if e != nil {
-		s.writeError(w, e)
-		return
+		return e
+	}
+	select {
+	case s.debugging <- struct{}{}: // scripts take a processor each; those of the graph need some, too
+		defer func() { <-s.debugging }()
+	default:
+		return errBusy
 	}
 	a, e := s.debug(body)
 	if e != nil {
-		s.writeError(w, e)
-		return
+		return e
 	}
-	writeJSON(w, map[string]*debugAnswer{"content": a})
+	s.writeJSON(w, map[string]*debugAnswer{"content": a})
+	return nil
 }
 
 func (s *httpSource) debug(body []byte) (*debugAnswer, *apiError) {
@@ -98,7 +105,7 @@ func (s *httpSource) debug(body []byte) (*debugAnswer, *apiError) {
 	if !ok {
 		return nil, bad("invalidPipeline", "there is no script %q of the category %s", in.Script, category)
 	}
-	points, e := in.points(category, s.env.Now().UnixNano())
+	points, e := in.points(category, s.env.Now().UnixNano(), s.config.MaxPoints)
 	if e != nil {
 		return nil, e
 	}
@@ -140,7 +147,7 @@ func (in *debugRequest) scripts(category point.Category) (map[string]string, *ap
 }
 
 // points returns the points that the data stands for.
-func (in *debugRequest) points(category point.Category, now int64) ([]point.Point, *apiError) {
+func (in *debugRequest) points(category point.Category, now int64, most int) ([]point.Point, *apiError) {
 	var out []point.Point
 	total := 0
 	for i, encoded := range in.Data {
@@ -150,6 +157,9 @@ func (in *debugRequest) points(category point.Category, now int64) ([]point.Poin
 		}
 		if total += len(data); total > maxDebugData {
 			return nil, bad("invalidData", "more than %d bytes of data", maxDebugData)
+		}
+		if len(out) >= most {
+			return nil, bad("invalidData", "more than %d points", most)
 		}
 		if category == point.Logging {
 			text, err := decodeCharset(data, in.Encode)
@@ -162,15 +172,8 @@ func (in *debugRequest) points(category point.Category, now int64) ([]point.Poin
 			out = append(out, p)
 			continue
 		}
-		read := point.ParseLines
-		switch {
-		case in.DataType == contentProtobuf:
-			read = point.ParseProtobuf
-		case strings.Contains(in.DataType, "json"):
-			read = point.ParseJSON
-		}
 		first := len(out)
-		if out, err = read(out, new(point.Arena), data, point.ReadOptions{Now: now, Category: category, Spare: 4}); err != nil {
+		if out, err = encodingOf(in.DataType).read(out, new(point.Arena), data, point.ReadOptions{Now: now, Category: category, Spare: spareFields, MaxPoints: most - len(out)}); err != nil {
 			return nil, bad("invalidData", "data %d: %s", i, clip(err.Error()))
 		}
 		rules := point.RulesOf(category)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -119,9 +120,8 @@ func TestHTTPPressure(t *testing.T) {
 		e.Pressure = func() float64 { return pressure }
 		c.ClientRate = engine.Rate{Amount: 3}
 	})
-	c := &a.source.clients
-	self := clientOf(&http.Request{RemoteAddr: "127.0.0.1:1"})
-	other := clientOf(&http.Request{RemoteAddr: "10.0.0.2:1"})
+	c := a.source.clients
+	self, other := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("10.0.0.2")
 	c.enter(self, 1000)
 	c.enter(other, 10)
 	post := func() int {
@@ -157,7 +157,7 @@ func TestHTTPDropsNothingSilently(t *testing.T) {
 	if status != 200 || len(a.dropped) != 1 || a.dropped[0] != "no_fields" {
 		t.Errorf("%d, dropped %q", status, a.dropped)
 	}
-	if a.tally.get("warnings/invalid_field_value_type") != 1 || a.tally.get("http_points_by_input/func") != 1 {
+	if a.tally.get("http_warnings/invalid_field_value_type") != 1 || a.tally.get("http_points_by_input/func") != 1 {
 		t.Errorf("not counted: %v", a.tally.n)
 	}
 }
@@ -181,7 +181,7 @@ func TestHTTPRoutes(t *testing.T) {
 	}{
 		{"GET", "/v1/ntp", "", 200, `{"timestamp_sec":1}`},
 		{"POST", "/v1/lasterror", `{"input":"py","err_content":"boom"}`, 200, ""},
-		{"POST", "/v1/lasterror", `{"input":"py"}`, 500, `{"error_code":"datakit.inputOrErrcontentCanNotBeNil"}`},
+		{"POST", "/v1/lasterror", `{"input":"py"}`, 500, `{"error_code":"inputOrErrcontentCanNotBeNil"}`},
 		{"POST", "/v1/query/raw", `{}`, 500, ""},
 		{"POST", "/v1/query/raw", `no`, 400, ""},
 		{"OPTIONS", "/v1/write/metric", "", 204, ""},

@@ -12,16 +12,16 @@ const queryTimeout = 60 * time.Second
 
 // queryRaw serves POST /v1/query/raw: the query goes to the DataWay as it came, with the token of the option dataway if it has
 // none, and the answer comes back with its status.
-func (s *httpSource) queryRaw(w http.ResponseWriter, r *http.Request) {
-	body, e := s.readBody(w, r)
+func (s *httpSource) queryRaw(w http.ResponseWriter, r *http.Request) *apiError {
+	h := hold{of: s.bodies}
+	defer h.release()
+	body, e := s.readBody(w, r, r.URL.Query(), &h)
 	if e != nil {
-		s.writeError(w, e)
-		return
+		return e
 	}
 	var in map[string]json.RawMessage
 	if err := json.Unmarshal(body, &in); err != nil {
-		s.writeError(w, bad("invalidJSON", "%v", err))
-		return
+		return bad("invalidJSON", "%v", err)
 	}
 	if token := s.dataway.Query().Get("token"); token != "" && isEmptyText(in["token"]) {
 		if in == nil {
@@ -32,11 +32,10 @@ func (s *httpSource) queryRaw(w http.ResponseWriter, r *http.Request) {
 			in["token"] = quoted
 		}
 		if body, err = json.Marshal(in); err != nil {
-			s.writeError(w, bad("invalidJSON", "%v", err))
-			return
+			return bad("invalidJSON", "%v", err)
 		}
 	}
-	s.proxy(w, r, http.MethodPost, "/v1/query/raw", body)
+	return s.proxy(w, r, "/v1/query/raw", body)
 }
 
 func isEmptyText(raw json.RawMessage) bool {
@@ -44,42 +43,39 @@ func isEmptyText(raw json.RawMessage) bool {
 }
 
 // objectLabels serves POST and DELETE /v1/object/labels.
-func (s *httpSource) objectLabels(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost && r.Method != http.MethodDelete {
-		s.notFound(w)
-		return
-	}
-	body, e := s.readBody(w, r)
+func (s *httpSource) objectLabels(w http.ResponseWriter, r *http.Request) *apiError {
+	h := hold{of: s.bodies}
+	defer h.release()
+	body, e := s.readBody(w, r, r.URL.Query(), &h)
 	if e != nil {
-		s.writeError(w, e)
-		return
+		return e
 	}
-	s.proxy(w, r, r.Method, "/v1/object/labels", body)
+	return s.proxy(w, r, "/v1/object/labels", body)
 }
 
 // proxy sends a request to the DataWay and hands its answer back.
-func (s *httpSource) proxy(w http.ResponseWriter, r *http.Request, method, path string, body []byte) {
+func (s *httpSource) proxy(w http.ResponseWriter, r *http.Request, path string, body []byte) *apiError {
 	if s.dataway.Host == "" {
-		s.writeError(w, &apiError{status: http.StatusInternalServerError, code: "invalidAPIHandler", message: "nil dataway: the option dataway names none"})
-		return
+		return &apiError{status: http.StatusInternalServerError, code: "invalidAPIHandler", message: "nil dataway: the option dataway names none", reason: "no_dataway"}
 	}
 	u := s.dataway
 	u.Path = path
-	req, err := http.NewRequest(method, u.String(), bytes.NewReader(body))
+	req, err := http.NewRequest(r.Method, u.String(), bytes.NewReader(body))
 	if err != nil {
-		s.writeError(w, &apiError{status: http.StatusInternalServerError, code: "invalidAPIHandler"})
-		return
+		return &apiError{status: http.StatusInternalServerError, code: "invalidAPIHandler", reason: "dataway"}
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", contentJSON)
 	a, err := s.query.Do(r.Context(), req)
 	if err != nil {
 		s.env.Log.Warn("proxying a request", "path", path, "error", err)
-		s.writeError(w, &apiError{status: http.StatusBadGateway, code: "invalidAPIHandler", message: err.Error(), reason: "dataway"})
-		return
+		return &apiError{status: http.StatusBadGateway, code: "invalidAPIHandler", message: err.Error(), reason: "dataway"}
 	}
-	if t := a.Header.Get("Content-Type"); t != "" {
-		w.Header().Set("Content-Type", t)
+	for _, name := range [...]string{"Content-Type", "Retry-After"} {
+		if v := a.Header.Get(name); v != "" {
+			w.Header().Set(name, v)
+		}
 	}
 	w.WriteHeader(a.Status)
 	_, _ = w.Write(a.Body)
+	return nil
 }

@@ -1,61 +1,88 @@
 package sources
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
-	"sync"
-	"time"
+	"slices"
+	"strings"
+
+	"dataflow/engine"
 )
 
+// A serve answers a request, or returns what is wrong with it.
+type serve func(w http.ResponseWriter, r *http.Request) *apiError
+
+const writePath = "/v1/write/"
+
+// routes are what the source serves, by method and path. Of the paths of categories the last part is open.
+type routes struct {
+	exact map[string]serve
+	write func(w http.ResponseWriter, r *http.Request, category string) *apiError
+}
+
+func (s *httpSource) routes(ctx context.Context, emit engine.Emit) routes {
+	t := routes{exact: map[string]serve{}}
+	has := func(route string) bool { return slices.Contains(s.config.Routes, route) }
+	if has(routeWrite) {
+		t.write = func(w http.ResponseWriter, r *http.Request, category string) *apiError {
+			return s.write(ctx, emit, w, r, category)
+		}
+		t.exact["POST /v1/lasterror"] = s.lastError
+		t.exact["GET /v1/ping"] = s.ping
+		t.exact["GET /v1/ntp"] = s.ntp
+	}
+	if has(routeQuery) {
+		t.exact["POST /v1/query/raw"] = s.queryRaw
+		t.exact["POST /v1/object/labels"] = s.objectLabels
+		t.exact["DELETE /v1/object/labels"] = s.objectLabels
+	}
+	if has(routeDebug) {
+		t.exact["POST /v1/pipeline/debug"] = s.pipelineDebug
+	}
+	return t
+}
+
+// find returns what serves a request and the name of the route, nil and "unknown" if nothing does. The path counts as it is: nothing
+// is cleaned or redirected.
+func (t *routes) find(r *http.Request) (serve, string) {
+	path := r.URL.Path
+	if category, ok := strings.CutPrefix(path, writePath); ok && t.write != nil && r.Method == http.MethodPost {
+		if category != "" && strings.IndexByte(category, '/') < 0 {
+			return func(w http.ResponseWriter, r *http.Request) *apiError { return t.write(w, r, category) }, "/v1/write"
+		}
+	}
+	if f := t.exact[r.Method+" "+path]; f != nil {
+		return f, path
+	}
+	return nil, "unknown"
+}
+
 // ping serves GET /v1/ping.
-func (s *httpSource) ping(w http.ResponseWriter, _ *http.Request) {
+func (s *httpSource) ping(w http.ResponseWriter, _ *http.Request) *apiError {
 	type content struct {
 		Version string `json:"version"`
 		Uptime  string `json:"uptime"`
 		Host    string `json:"host"`
 		Commit  string `json:"commit"`
 	}
-	writeJSON(w, map[string]content{"content": {s.version(), s.env.Now().Sub(s.started).String(), s.host, ""}})
+	s.writeJSON(w, map[string]content{"content": {s.version(), s.env.Now().Sub(s.started).String(), s.host, ""}})
+	return nil
 }
 
 // ntp serves GET /v1/ntp.
-func (s *httpSource) ntp(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, map[string]int64{"timestamp_sec": s.env.Now().Unix()})
-}
-
-// lastErrors are what outside collectors reported, by input.
-type lastErrors struct {
-	mu sync.Mutex
-	by map[string]lastError
-}
-
-type lastError struct {
-	text string
-	at   time.Time
-}
-
-const (
-	maxErrorText   = 4 << 10
-	maxErrorInputs = 64
-)
-
-func (l *lastErrors) set(input, text string, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.by == nil {
-		l.by = map[string]lastError{}
-	}
-	if _, known := l.by[input]; known || len(l.by) < maxErrorInputs {
-		l.by[input] = lastError{text, now}
-	}
+func (s *httpSource) ntp(w http.ResponseWriter, _ *http.Request) *apiError {
+	s.writeJSON(w, map[string]int64{"timestamp_sec": s.env.Now().Unix()})
+	return nil
 }
 
 // lastError serves POST /v1/lasterror: an outside collector says what went wrong with it.
-func (s *httpSource) lastError(w http.ResponseWriter, r *http.Request) {
-	body, e := s.readBody(w, r)
+func (s *httpSource) lastError(w http.ResponseWriter, r *http.Request) *apiError {
+	h := hold{of: s.bodies}
+	defer h.release()
+	body, e := s.readBody(w, r, r.URL.Query(), &h)
 	if e != nil {
-		s.writeError(w, e)
-		return
+		return e
 	}
 	var in struct {
 		Input   string `json:"input"`
@@ -63,19 +90,18 @@ func (s *httpSource) lastError(w http.ResponseWriter, r *http.Request) {
 		Content string `json:"err_content"`
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
-		s.writeError(w, bad("invalidJSON", "%v", err))
-		return
+		return bad("invalidJSON", "%v", err)
 	}
 	if in.Input == "" || in.Content == "" {
-		s.writeError(w, &apiError{status: http.StatusInternalServerError, code: "inputOrErrcontentCanNotBeNil"})
-		return
+		return &apiError{status: http.StatusInternalServerError, code: "inputOrErrcontentCanNotBeNil", bare: true}
 	}
+	const most = 4 << 10
 	text := in.Content
-	if len(text) > maxErrorText {
-		text = text[:maxErrorText]
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "")
 	}
-	s.errs.set(in.Input, text, s.env.Now())
-	s.env.Log.Warn("a collector reports an error", "input", in.Input, "source", in.Source, "error", text)
-	s.counters.count("http_last_errors", in.Input)
+	s.env.Log.Warn("a collector reports an error", "input", cleanLabel(in.Input), "source", cleanLabel(in.Source), "error", text)
+	s.counters.lastErrors.add(cleanLabel(in.Input), 1)
 	w.WriteHeader(http.StatusOK)
+	return nil
 }

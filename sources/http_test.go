@@ -30,7 +30,8 @@ type api struct {
 	mu      sync.Mutex
 	points  []point.Point
 	dropped []string
-	hold    bool // batches are kept, not done
+	take    engine.Emit // the graph; nil: it takes everything
+	hold    bool        // batches are kept, not done
 	held    []*engine.Batch
 }
 
@@ -63,11 +64,16 @@ func newAPI(t *testing.T, change func(*engine.Env, *httpConfig)) *api {
 	return a
 }
 
-func (a *api) emit(_ context.Context, b *engine.Batch) error {
+func (a *api) emit(ctx context.Context, b *engine.Batch) error {
+	if a.take != nil {
+		return a.take(ctx, b)
+	}
 	o := enginetest.Verdicts(b)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.points = append(a.points, b.Points...)
+	for i := range b.Points {
+		a.points = append(a.points, b.Points[i].Clone()) // their memory ends with the batch
+	}
 	for _, reason := range o.Dropped {
 		a.dropped = append(a.dropped, reason)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,10 +36,12 @@ func (s *httpSource) tlsConfig() (*tls.Config, error) {
 	}
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
-		NextProtos:         []string{"h2", "http/1.1"},
+		NextProtos:         protocols,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.current(), nil },
 	}, nil
 }
+
+var protocols = []string{"h2", "http/1.1"}
 
 // current returns the configuration, read again if a file has changed. What cannot be read leaves the one before.
 func (c *certificates) current() *tls.Config {
@@ -59,16 +62,16 @@ func (c *certificates) current() *tls.Config {
 
 // stamps says of which state the files are.
 func (c *certificates) stamps() string {
-	var out string
+	var out strings.Builder
 	for _, path := range []string{c.config.Cert, c.config.Key, c.config.ClientCA} {
 		if path == "" {
 			continue
 		}
 		if info, err := c.env.FS.Stat(path); err == nil {
-			out += fmt.Sprint(info.ModTime().UnixNano(), info.Size(), " ")
+			fmt.Fprintln(&out, info.ModTime().UnixNano(), info.Size())
 		}
 	}
-	return out
+	return out.String()
 }
 
 func (c *certificates) read() error {
@@ -85,7 +88,7 @@ func (c *certificates) read() error {
 	if err != nil {
 		return fmt.Errorf("reading the certificate %s with the key %s: %w", c.config.Cert, c.config.Key, err)
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, Certificates: []tls.Certificate{pair}}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: protocols, Certificates: []tls.Certificate{pair}}
 	if c.config.ClientCA != "" {
 		pem, err := c.file(c.config.ClientCA)
 		if err != nil {

@@ -3,10 +3,11 @@ package sources
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
-	"time"
 
 	"dataflow/engine"
 	"dataflow/engine/point"
@@ -18,55 +19,71 @@ var writable = map[string]point.Category{
 	"logging": point.Logging, "tracing": point.Tracing, "rum": point.RUM, "security": point.Security,
 }
 
-// write serves POST /v1/write/{category}.
-func (s *httpSource) write(ctx context.Context, emit engine.Emit, w http.ResponseWriter, r *http.Request) {
-	if e := s.accept(ctx, emit, w, r); e != nil {
-		s.counters.refused(e)
-		s.writeError(w, e)
-	}
+// request is a request to write points.
+type request struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	q      url.Values
+	client peer
+	hold   hold
+	room   *workroom // of the points
+
+	category      point.Category
+	input, source string // what the sender calls itself
 }
 
-// accept reads, checks and emits the points of a request and waits until the graph is done with them.
-func (s *httpSource) accept(ctx context.Context, emit engine.Emit, w http.ResponseWriter, r *http.Request) *apiError {
-	client := clientOf(r)
-	if e := s.clients.pressed(client, s.env.Pressure()); e != nil {
-		return e
+// write serves POST /v1/write/{category}.
+func (s *httpSource) write(ctx context.Context, emit engine.Emit, w http.ResponseWriter, r *http.Request, category string) *apiError {
+	x := request{w: w, r: r, client: peerOf(r), hold: hold{of: s.bodies}}
+	defer x.hold.release()
+	if r.URL.RawQuery != "" {
+		x.q = r.URL.Query()
 	}
-	category, ok := writable[r.PathValue("category")]
-	if !ok {
+	var ok bool
+	if x.category, ok = writable[category]; !ok {
 		return bad("invalidCategory", "invalid URL %q", r.URL.Path)
 	}
-	body, e := s.readBody(w, r)
+	if x.source = x.q.Get("source"); x.source != "" {
+		x.source = cleanLabel(x.source)
+	}
+	if x.input = category; x.q.Get("input") != "" {
+		x.input = cleanLabel(x.q.Get("input"))
+	}
+	return s.accept(ctx, emit, &x)
+}
+
+// accept reads, checks and emits the points of a request, waits until the graph is done with them, and answers.
+func (s *httpSource) accept(ctx context.Context, emit engine.Emit, x *request) *apiError {
+	if e := s.clients.pressed(x.client.key(), s.env.Pressure()); e != nil {
+		return e
+	}
+	body, e := s.readBody(x.w, x.r, x.q, &x.hold)
 	if e != nil {
 		return e
 	}
 	if len(body) == 0 {
 		return errEmptyBody
 	}
-	q := r.URL.Query()
-	points, e := s.parse(body, category, r.Header.Get("Content-Type"), q)
+	points, e := s.parse(body, x)
 	if e != nil {
 		return e
 	}
-	echo := echoOf(q)
 	var echoed []byte
+	echo, content := echoOf(x.q)
 	if echo != nil {
 		echoed = echo(points)
 	}
-	if !flag(q, "dry") {
-		if e := s.deliver(ctx, emit, r, client, points, len(body)); e != nil {
-			return e
-		}
+	if flag(x.q, "dry") {
+		s.giveBack(x.room, points)
+	} else if e := s.deliver(ctx, emit, x, points, len(body)); e != nil {
+		return e
 	}
 	if len(echoed) > 0 {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		if q.Get("echo") != "lp" && !flag(q, "echo_line_proto") {
-			w.Header().Set("Content-Type", "application/json")
-		}
-		_, _ = w.Write(echoed) // a client that is gone misses nothing
+		x.w.Header().Set("Content-Type", content)
+		_, _ = x.w.Write(echoed) // a client that is gone misses nothing
 		return nil
 	}
-	w.WriteHeader(http.StatusOK)
+	x.w.WriteHeader(http.StatusOK)
 	return nil
 }
 
@@ -85,49 +102,89 @@ const (
 	contentJSON     = "application/json"
 )
 
-// parse returns the checked points of a body.
-func (s *httpSource) parse(body []byte, category point.Category, content string, q url.Values) ([]point.Point, *apiError) {
-	precision, known := point.PrecisionOf(q.Get("precision"))
-	if !known {
-		s.counters.count("precision_unknown", q.Get("precision"))
-	}
-	o := point.ReadOptions{Precision: precision, Now: s.env.Now().UnixNano(), Category: category, Spare: 4, MaxPoints: s.config.MaxPoints}
-	read, code, lines := point.ParseLines, "invalidLinePoint", true
+// An encoding is how the points of a body are written.
+type bodyEncoding struct {
+	read  func([]point.Point, *point.Arena, []byte, point.ReadOptions) ([]point.Point, error)
+	code  string // of the error
+	least int    // bytes of a point that says something
+}
+
+var (
+	encodedLines    = bodyEncoding{point.ParseLines, "invalidLinePoint", 16}
+	encodedProtobuf = bodyEncoding{point.ParseProtobuf, "invalidProtobufPoint", 24}
+	encodedJSON     = bodyEncoding{point.ParseJSON, "invalidJsonPoint", 24}
+)
+
+// encodingOf returns the encoding of a content type: the whole text counts for protobuf and PBJSON, and everything unknown is line protocol.
+func encodingOf(content string) *bodyEncoding {
 	switch {
 	case content == contentProtobuf:
-		read, code, lines = point.ParseProtobuf, "invalidProtobufPoint", false
+		return &encodedProtobuf
 	case content == contentPBJSON, strings.Contains(content, contentJSON):
-		read, code, lines = point.ParseJSON, "invalidJsonPoint", false
+		return &encodedJSON
 	}
-	points, err := read(nil, new(point.Arena), body, o)
+	return &encodedLines
+}
+
+// parse returns the checked points of a body.
+func (s *httpSource) parse(body []byte, x *request) ([]point.Point, *apiError) {
+	precision, known := point.PrecisionOf(x.q.Get("precision"))
+	if !known {
+		s.counters.precisions.add(x.q.Get("precision"), 1)
+	}
+	encoding := encodingOf(x.r.Header.Get("Content-Type"))
+	most := s.mostPoints(encoding, body)
+	room, spare := roomFor(encoding, body, most)
+	x.room = s.rooms.Get().(*workroom)
+	points, err := encoding.read(x.room.take(room), &x.room.arena, body, point.ReadOptions{
+		Precision: precision, Now: s.env.Now().UnixNano(), Category: x.category, Spare: spare, MaxPoints: most,
+	})
+	var lines *point.LinesError
 	switch {
 	case errors.Is(err, point.ErrTooManyPoints):
-		return nil, &apiError{status: http.StatusRequestEntityTooLarge, code: "invalidRequest", message: "the body has too many points", reason: "too_many_points"}
+		return nil, &apiError{status: http.StatusRequestEntityTooLarge, code: "invalidRequest", message: fmt.Sprintf("the body has more than %d points", most), reason: "too_many_points"}
+	case errors.As(err, &lines):
+		return nil, badLines(lines, body)
 	case err != nil:
-		return nil, bad(code, "%s", clip(err.Error()))
+		return nil, bad(encoding.code, "%s", clip(err.Error()))
 	case len(points) == 0:
 		return nil, errNoPoints
 	}
-	rules := point.RulesOf(category)
-	strict := flag(q, "strict")
+	return points, s.check(points, encoding == &encodedLines, x)
+}
+
+// check makes the points follow the rules of their category and the options of the query.
+func (s *httpSource) check(points []point.Point, lines bool, x *request) *apiError {
+	rules := point.RulesOf(x.category)
+	strict := flag(x.q, "strict")
 	index := ""
-	if category == point.Logging {
-		index = q.Get("storage_index")
+	if x.category == point.Logging {
+		index = x.q.Get("storage_index")
 	}
-	noTags := flag(q, "ignore_global_tags") || flag(q, "ignore_global_host_tags")
+	if !isHeaderText(index) {
+		return bad("badRequest", "storage_index must be printable ASCII of at most %d characters", maxIndexText)
+	}
+	// What asks for the election's tags instead of the host's has no say about the host's.
+	noTags := !flag(x.q, "global_election_tags") && (flag(x.q, "ignore_global_tags") || flag(x.q, "ignore_global_host_tags"))
+	warnings := tallyOf{set: s.counters.warnings}
+	defer warnings.flush()
 	for i := range points {
 		p := &points[i]
+		before := 0 // warnings that came with the point, with types that its sender chose
+		if p.Extra != nil {
+			before = len(p.Extra.Warns)
+		}
 		rules.Check(p)
 		if p.Extra != nil && len(p.Extra.Warns) > 0 {
-			for _, warn := range p.Extra.Warns {
-				s.counters.count("warnings", warn.Type)
+			for _, warn := range p.Extra.Warns[before:] {
+				warnings.add(warn.Type)
 			}
 			if strict {
 				warn := p.Extra.Warns[0]
-				return nil, bad("pointGotWarning", "%s: %s", warn.Type, warn.Message)
+				return bad("pointGotWarning", "%s: %s", warn.Type, clip(warn.Message))
 			}
 		}
-		if lines && category == point.RUM {
+		if lines && x.category == point.RUM {
 			addRUMTags(p)
 		}
 		if index != "" || noTags {
@@ -139,20 +196,46 @@ func (s *httpSource) parse(body []byte, category point.Category, content string,
 			p.Extra = &e
 		}
 	}
-	return points, nil
+	return nil
 }
 
-// clip bounds an error that repeats the body.
-func clip(text string) string {
-	const most = 64 << 10
-	if len(text) <= most {
-		return text
+// tallyOf adds up equal labels before it touches the counter: the points of a body mostly get the same warning.
+type tallyOf struct {
+	set   *labelled
+	label string
+	n     int
+}
+
+func (t *tallyOf) add(label string) {
+	if label != t.label {
+		t.flush()
+		t.label = label
 	}
-	return strings.ToValidUTF8(text[:most], "") + "..."
+	t.n++
+}
+
+func (t *tallyOf) flush() {
+	if t.n > 0 {
+		t.set.add(t.label, t.n)
+		t.n = 0
+	}
+}
+
+// maxIndexText bounds what becomes a header of the sink's requests.
+const maxIndexText = 256
+
+func isHeaderText(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return len(s) <= maxIndexText
 }
 
 // addRUMTags adds what DataKit adds to points of line protocol (contract 3.5).
 func addRUMTags(p *point.Point) {
+	p.Fields = slices.Grow(p.Fields, 5)
 	for _, key := range [...]string{"city", "province", "country", "isp"} {
 		if p.Index(key) < 0 {
 			p.SetTag(key, "unknown")
@@ -163,84 +246,17 @@ func addRUMTags(p *point.Point) {
 	}
 }
 
-// deliver emits the points and waits until the graph is done with them.
-func (s *httpSource) deliver(ctx context.Context, emit engine.Emit, r *http.Request, client clientKey, points []point.Point, size int) *apiError {
-	input := r.URL.Query().Get("input")
-	if input == "" {
-		input = points[0].Category.String()
-	}
-	s.counters.points(input, r.URL.Query().Get("source"), len(points))
-	b := engine.Reserve(0, 0)
-	b.Points, b.Read, b.Origin = points, s.env.Now().UnixNano(), s.origin(input)
-	fields := 0
-	for i := range points {
-		fields += len(points[i].Fields)
-		if len(points[i].Fields) == 0 {
-			b.Drop(i, "no_fields") // a metric of nothing but texts, for example
-		}
-	}
-	done := make(chan struct{})
-	b.Arm(size+len(points)*pointBytes+fields*fieldBytes, func() { close(done) })
-	s.clients.enter(client, size)
-	defer s.clients.leave(client, size)
-	wait, cancel := context.WithTimeout(r.Context(), s.config.AnswerTimeout)
-	defer cancel()
-	// Not the request's context alone: a client that goes away does not end the source, and emit must end with it.
-	defer context.AfterFunc(ctx, cancel)()
-	if err := emit(wait, b); err != nil {
-		return s.undone(ctx, errPressure)
-	}
-	// What was accepted is finished even when the engine stops: the wait is for the graph alone.
-	late := time.NewTimer(s.config.AnswerTimeout)
-	defer late.Stop()
-	select {
-	case <-done:
-		return nil
-	case <-late.C:
-	case <-r.Context().Done():
-	}
-	return s.undone(ctx, errAnswerLate)
-}
-
-func (s *httpSource) undone(ctx context.Context, e *apiError) *apiError {
-	if ctx.Err() != nil {
-		return errStopping
-	}
-	return e
-}
-
-// Heap that points take beyond their texts.
-const (
-	pointBytes = 96
-	fieldBytes = 56
-)
-
-// origin returns the one Origin of an input, so that its points keep their order where order matters.
-func (s *httpSource) origin(input string) *engine.Origin {
-	if o, ok := s.inputs.Load(input); ok {
-		return o.(*engine.Origin)
-	}
-	const most = 64 // names come from outside
-	if s.inputCount.Load() >= most {
-		input = "other"
-	} else {
-		s.inputCount.Add(1)
-	}
-	o, _ := s.inputs.LoadOrStore(input, &engine.Origin{Node: s.env.Node, Topic: input})
-	return o.(*engine.Origin)
-}
-
-// echoOf returns what writes the points of an answer, nil if none is asked for.
-func echoOf(q url.Values) func([]point.Point) []byte {
+// echoOf returns what writes the points of an answer and its content type, nil if none is asked for.
+func echoOf(q url.Values) (func([]point.Point) []byte, string) {
 	switch {
 	case q.Get("echo") == "lp" || q.Get("echo") == "" && flag(q, "echo_line_proto"):
-		return echoLines
+		return echoLines, "text/plain; charset=utf-8"
 	case q.Get("echo") == "json" || q.Get("echo") == "" && flag(q, "echo_json"):
-		return func(ps []point.Point) []byte { return echoArray(ps, point.AppendPointJSON) }
+		return func(ps []point.Point) []byte { return echoArray(ps, point.AppendPointJSON) }, contentJSON
 	case q.Get("echo") == "pbjson":
-		return func(ps []point.Point) []byte { return echoArray(ps, point.AppendPointPBJSON) }
+		return func(ps []point.Point) []byte { return echoArray(ps, point.AppendPointPBJSON) }, contentJSON
 	}
-	return nil
+	return nil, ""
 }
 
 func echoLines(points []point.Point) (out []byte) {

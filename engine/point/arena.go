@@ -20,6 +20,14 @@ func (a *Arena) Reset() {
 	a.fields, a.values, a.bytes = a.fields[:0], a.values[:0], a.bytes[:0]
 }
 
+// ResetFields takes back the fields alone, and returns for how many there is room. Texts and list elements stay where they are, so that
+// copies of the points, which have fields of their own, may live on.
+func (a *Arena) ResetFields() int {
+	clear(a.fields)
+	a.fields, a.values, a.bytes = a.fields[:0], nil, nil
+	return cap(a.fields)
+}
+
 // room returns a chunk with capacity for n more elements behind its length. What was given out of the old
 // chunk stays where it is; the part of it from keep on, which is still being built, moves along.
 func room[T any](chunk []T, keep, n int) (_ []T, start int) {

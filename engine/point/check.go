@@ -43,11 +43,36 @@ type Rules struct {
 	DropStrings bool     // fields that are strings or bytes
 	Disabled    []string // keys that a point must not have
 	Required    []Field  // added when the key is missing
+
+	// The warnings about an empty name and about each of Required, for points that have no other: most logs lack a status.
+	unnamed *Extra
+	added   []*Extra
 }
 
 // RulesOf returns the rules that DataKit's write API has for a category. Points made from traces of other
 // protocols have ReplaceDots besides.
 func RulesOf(c Category) Rules {
+	r := rulesOf(c)
+	warned := func(kind, format string, args ...any) *Extra {
+		var p Point
+		c := checking{p: &p}
+		c.warn(kind, format, args...)
+		return p.Extra
+	}
+	r.unnamed = warned(WarnName, emptyName)
+	for _, f := range r.Required {
+		r.added = append(r.added, warned(WarnRequired, addedField, f.Key, AppendText(nil, f.Value)))
+	}
+	return r
+}
+
+// Texts of warnings.
+const (
+	emptyName  = "empty name, set to " + DefaultName
+	addedField = "added %s with the value %s"
+)
+
+func rulesOf(c Category) Rules {
 	switch c {
 	case Metric, MetricOld:
 		return Rules{DropStrings: true}
@@ -59,74 +84,134 @@ func RulesOf(c Category) Rules {
 	return Rules{}
 }
 
-// Check makes p follow the rules and the limits, and leaves a warning in p.Extra for each change. Of fields
+// Check makes p follow the rules and the limits, and leaves a warning in p.Extra for each of the first hundred changes. Of fields
 // with the same key the last one stays, whatever is a tag. A key that became equal to another one by a change
 // goes. A NaN stays: encoders treat it.
 func (r *Rules) Check(p *Point) {
+	c := checking{p: p}
 	if p.Name == "" {
-		p.warn(WarnName, "empty name, set to "+DefaultName)
+		if p.Extra == nil && r.unnamed != nil {
+			p.Extra = r.unnamed
+		} else {
+			c.warn(WarnName, emptyName)
+		}
 		p.Name = DefaultName
 	} else if len(p.Name) > MaxNameLen {
-		p.warn(WarnName, fmt.Sprintf("name of %d bytes cut to %d", len(p.Name), MaxNameLen))
+		c.warn(WarnName, "name of %d bytes cut to %d", len(p.Name), MaxNameLen)
 		p.Name = p.Name[:MaxNameLen]
 	}
-	kept := 0
 	for i := range p.Fields {
-		if r.checkField(p, i, kept) {
-			if kept != i {
-				p.Fields[kept] = p.Fields[i]
+		if r.checkField(&c, i) {
+			if c.kept != i {
+				p.Fields[c.kept] = p.Fields[i]
 			}
-			kept++
+			c.kept++
 		}
 	}
-	p.Fields = p.Fields[:kept]
-	if kept > MaxTags {
-		p.limit(true, MaxTags)
-		p.limit(false, MaxFields)
+	p.Fields = p.Fields[:c.kept]
+	if c.kept > MaxTags {
+		c.limit(true, MaxTags)
+		c.limit(false, MaxFields)
 	}
-	for _, f := range r.Required {
-		if p.Index(f.Key) < 0 {
-			p.Fields = append(p.Fields, f)
-			p.warn(WarnRequired, fmt.Sprintf("added %s with the value %s", f.Key, AppendText(nil, f.Value)))
+	for i, f := range r.Required {
+		if p.Index(f.Key) >= 0 {
+			continue
 		}
+		p.Fields = append(p.Fields, f)
+		if p.Extra == nil && i < len(r.added) {
+			p.Extra = r.added[i]
+			continue
+		}
+		c.warn(WarnRequired, addedField, f.Key, AppendText(nil, f.Value))
 	}
 	if p.mayRepeat() {
-		p.dropRepeated()
+		c.dropRepeated()
 	}
 }
 
-func (p *Point) warn(kind, message string) {
-	// Extra may be shared with copies of the point, so it is replaced.
-	var e Extra
-	if p.Extra != nil {
-		e = *p.Extra
-	}
-	e.Warns = append(slices.Clip(e.Warns), Warn{kind, message})
-	p.Extra = &e
+// checking is the check of one point.
+type checking struct {
+	p     *Point
+	kept  int            // fields that stay, in front
+	warns int            // that were left
+	keys  map[string]int // how often a key stands on a point with many fields; made when a key changes
 }
 
-// checkField checks the field at i, of which kept ones stand in front, and reports whether it stays.
-func (r *Rules) checkField(p *Point, i, kept int) bool {
-	f := &p.Fields[i]
-	before := f.Key
-	if keyNeedsWork(f.Key, r.ReplaceDots) {
-		r.fixKey(p, f)
+// maxWarns bounds what is said about a point: a hostile one could need a warning for each of a million fields.
+const maxWarns = 100
+
+func (c *checking) warn(kind, format string, args ...any) {
+	if c.warns == maxWarns {
+		return
 	}
-	if f.Key == "" || r.disabled(f.Key) {
-		p.warn(WarnDisabled, fmt.Sprintf("key %q is empty or not allowed", f.Key))
-		return false
-	}
-	if len(before) != len(f.Key) || before != f.Key {
-		taken := func(o Field) bool { return o.Key == f.Key }
-		if slices.ContainsFunc(p.Fields[:kept], taken) || slices.ContainsFunc(p.Fields[i+1:], taken) {
-			return false
+	if c.warns++; c.warns == 1 {
+		// Extra may be shared with copies of the point, so it is replaced.
+		var e Extra
+		if c.p.Extra != nil {
+			e = *c.p.Extra
 		}
+		e.Warns = slices.Clip(e.Warns)
+		c.p.Extra = &e
 	}
-	if f.Tag {
-		checkTagValue(p, f)
+	c.p.Extra.Warns = append(c.p.Extra.Warns, Warn{kind, fmt.Sprintf(format, args...)})
+}
+
+// changed notes that the key before of the field at i has become another one, and reports whether that stands on the point already.
+func (c *checking) changed(i int, before string) (taken bool) {
+	key := c.p.Fields[i].Key
+	if len(c.p.Fields) < manyFields {
+		same := func(o Field) bool { return o.Key == key }
+		return slices.ContainsFunc(c.p.Fields[:c.kept], same) || slices.ContainsFunc(c.p.Fields[i+1:], same)
+	}
+	if c.keys == nil {
+		c.keys = make(map[string]int, len(c.p.Fields))
+		for j := range c.p.Fields[:c.kept] {
+			c.keys[c.p.Fields[j].Key]++
+		}
+		for j := range c.p.Fields[i+1:] {
+			c.keys[c.p.Fields[i+1+j].Key]++
+		}
+		c.keys[before]++
+	}
+	c.keys[before]--
+	if c.keys[key] > 0 {
 		return true
 	}
-	return r.checkValue(p, f)
+	c.keys[key]++
+	return false
+}
+
+// gone notes that a field with the key does not stay.
+func (c *checking) gone(key string) {
+	if c.keys != nil {
+		c.keys[key]--
+	}
+}
+
+// checkField checks the field at i and reports whether it stays.
+func (r *Rules) checkField(c *checking, i int) bool {
+	f := &c.p.Fields[i]
+	before := f.Key
+	if keyNeedsWork(f.Key, r.ReplaceDots) {
+		r.fixKey(c, f)
+	}
+	if f.Key == "" || r.disabled(f.Key) {
+		c.warn(WarnDisabled, "key %q is empty or not allowed", f.Key)
+		c.gone(before)
+		return false
+	}
+	if (len(before) != len(f.Key) || before != f.Key) && c.changed(i, before) {
+		return false
+	}
+	if f.Tag {
+		checkTagValue(c, f)
+		return true
+	}
+	if !r.checkValue(c, f) {
+		c.gone(f.Key)
+		return false
+	}
+	return true
 }
 
 func (r *Rules) disabled(key string) bool {
@@ -150,21 +235,21 @@ func keyNeedsWork(key string, dots bool) bool {
 	return key[len(key)-1] == '\\'
 }
 
-func (r *Rules) fixKey(p *Point, f *Field) {
+func (r *Rules) fixKey(c *checking, f *Field) {
 	long, dot, what := WarnFieldKeyLen, WarnFieldDot, "field"
 	if f.Tag {
 		long, dot, what = WarnTagKeyLen, WarnTagDot, "tag"
 	}
 	if len(f.Key) > MaxKeyLen {
-		p.warn(long, fmt.Sprintf("%s key of %d bytes cut to %d", what, len(f.Key), MaxKeyLen))
+		c.warn(long, "%s key of %d bytes cut to %d", what, len(f.Key), MaxKeyLen)
 		f.Key = f.Key[:MaxKeyLen]
 	}
 	if clean := cleanLine(f.Key); clean != f.Key {
-		p.warn(WarnNewline, fmt.Sprintf("%s key %q has a newline or ends with a backslash", what, f.Key))
+		c.warn(WarnNewline, "%s key %q has a newline or ends with a backslash", what, f.Key)
 		f.Key = clean
 	}
 	if r.ReplaceDots && strings.Contains(f.Key, ".") {
-		p.warn(dot, fmt.Sprintf("invalid %s key `%s': found `.'", what, f.Key))
+		c.warn(dot, "invalid %s key `%s': found `.'", what, f.Key)
 		f.Key = strings.ReplaceAll(f.Key, ".", "_")
 	}
 }
@@ -174,33 +259,33 @@ func cleanLine(s string) string {
 	return strings.ReplaceAll(strings.TrimRight(s, `\`), "\n", " ")
 }
 
-func checkTagValue(p *Point, f *Field) {
+func checkTagValue(c *checking, f *Field) {
 	if f.Value.kind != KindString {
 		f.Value = tagText(f.Value)
 	}
 	s := f.Value.Str()
 	if len(s) > MaxTagValueLen {
-		p.warn(WarnTagValueLen, fmt.Sprintf("value of tag %s of %d bytes cut to %d", f.Key, len(s), MaxTagValueLen))
+		c.warn(WarnTagValueLen, "value of tag %s of %d bytes cut to %d", f.Key, len(s), MaxTagValueLen)
 		s = s[:MaxTagValueLen]
 		f.Value = String(s)
 	}
 	if s != "" && (s[len(s)-1] == '\\' || strings.IndexByte(s, '\n') >= 0) {
-		p.warn(WarnNewline, fmt.Sprintf("value of tag %s has a newline or ends with a backslash", f.Key))
+		c.warn(WarnNewline, "value of tag %s has a newline or ends with a backslash", f.Key)
 		f.Value = String(cleanLine(s))
 	}
 }
 
-func (r *Rules) checkValue(p *Point, f *Field) bool {
+func (r *Rules) checkValue(c *checking, f *Field) bool {
 	switch f.Value.kind {
 	case KindNil:
-		p.warn(WarnNil, fmt.Sprintf("field(%s) has no value", f.Key))
+		c.warn(WarnNil, "field(%s) has no value", f.Key)
 	case KindString, KindBytes:
 		if r.DropStrings {
-			p.warn(WarnValueType, fmt.Sprintf("field(%s) dropped with string value, when [DisableStringField] enabled", f.Key))
+			c.warn(WarnValueType, "field(%s) dropped with string value, when [DisableStringField] enabled", f.Key)
 			return false
 		}
 		if f.Value.num > MaxFieldValueLen {
-			p.warn(WarnFieldValueLen, fmt.Sprintf("field(%s) of %d bytes cut to %d", f.Key, f.Value.num, MaxFieldValueLen))
+			c.warn(WarnFieldValueLen, "field(%s) of %d bytes cut to %d", f.Key, f.Value.num, MaxFieldValueLen)
 			f.Value.num = MaxFieldValueLen
 		}
 	case KindFloat:
@@ -209,7 +294,7 @@ func (r *Rules) checkValue(p *Point, f *Field) bool {
 			if v < 0 {
 				kind = WarnMinInf
 			}
-			p.warn(kind, fmt.Sprintf("field(%s) is infinite", f.Key))
+			c.warn(kind, "field(%s) is infinite", f.Key)
 			f.Value = Float(finite(v))
 		}
 	}
@@ -217,7 +302,8 @@ func (r *Rules) checkValue(p *Point, f *Field) bool {
 }
 
 // limit removes the tags or fields behind the first most.
-func (p *Point) limit(tags bool, most int) {
+func (c *checking) limit(tags bool, most int) {
+	p := c.p
 	n := 0
 	before := len(p.Fields)
 	p.Fields = slices.DeleteFunc(p.Fields, func(f Field) bool {
@@ -232,7 +318,7 @@ func (p *Point) limit(tags bool, most int) {
 		if tags {
 			what = "tags"
 		}
-		p.warn(WarnCount, fmt.Sprintf("%d %s, %d removed", n, what, before-len(p.Fields)))
+		c.warn(WarnCount, "%d %s, %d removed", n, what, before-len(p.Fields))
 	}
 }
 
@@ -254,7 +340,8 @@ func (p *Point) mayRepeat() bool {
 	return false
 }
 
-func (p *Point) dropRepeated() {
+func (c *checking) dropRepeated() {
+	p := c.p
 	last := make(map[string]int, len(p.Fields))
 	for i := range p.Fields {
 		last[p.Fields[i].Key] = i
@@ -267,7 +354,7 @@ func (p *Point) dropRepeated() {
 		if i++; last[f.Key] == i {
 			return false
 		}
-		p.warn(WarnConflict, fmt.Sprintf("key %s stands on the point more than once, the last one stays", f.Key))
+		c.warn(WarnConflict, "key %s stands on the point more than once, the last one stays", f.Key)
 		return true
 	})
 }

@@ -44,8 +44,10 @@ func (r *jsonReader) field(p *Point) {
 		v := f.Value
 		f.Value = String(r.arena.text(func(dst []byte) []byte { return AppendText(dst, v) }))
 	}
-	p.describe(f.Key, kind, unit)
-	r.b.add()
+	key := f.Key
+	if r.b.add() {
+		p.describe(key, kind, unit)
+	}
 }
 
 var metricTypeNames = [...]string{"UNSPECIFIED", "COUNT", "RATE", "GAUGE"}
@@ -220,6 +222,6 @@ func (r *jsonReader) warns(p *Point) {
 				r.skip(2)
 			}
 		}
-		p.extra().Warns = append(p.extra().Warns, w)
+		p.addWarn(w)
 	}
 }

@@ -197,7 +197,7 @@ func (r *pbReader) point(m pbMessage) (p Point, err error) {
 				}
 			}
 			m.fail(in.err)
-			p.extra().Warns = append(p.extra().Warns, w)
+			p.addWarn(w)
 		}
 	}
 	if m.err == nil && p.Time != 0 {
@@ -232,6 +232,13 @@ func (p *Point) describe(key string, kind MetricType, unit string) {
 			e.Units = make(map[string]string)
 		}
 		e.Units[key] = unit
+	}
+}
+
+// addWarn adds a warning that came with the point.
+func (p *Point) addWarn(w Warn) {
+	if e := p.extra(); len(e.Warns) < maxWarns {
+		e.Warns = append(e.Warns, w)
 	}
 }
 
@@ -276,8 +283,10 @@ func (r *pbReader) field(m *pbMessage, p *Point) error {
 		v := f.Value
 		f.Value = String(r.b.arena.text(func(dst []byte) []byte { return AppendText(dst, v) }))
 	}
-	p.describe(f.Key, kind, unit)
-	r.b.add()
+	key := f.Key
+	if r.b.add() {
+		p.describe(key, kind, unit)
+	}
 	return nil
 }
 

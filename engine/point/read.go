@@ -88,13 +88,22 @@ type builder struct {
 	arena *Arena
 	start int            // of the point's fields in the arena
 	index map[string]int // of the fields by key once there are many
+
+	tags, others int // of the point
 }
+
+// More tags and fields than these are not even read: [Rules.Check] would remove them, and whoever sends a million of them
+// wants the memory.
+const (
+	mostTags   = 4 * MaxTags
+	mostFields = 4 * MaxFields
+)
 
 // manyFields is where a map finds a key faster than a look at all. It also bounds the cost of a hostile point.
 const manyFields = 48
 
 func (b *builder) begin() {
-	b.start = len(b.arena.fields)
+	b.start, b.tags, b.others = len(b.arena.fields), 0, 0
 	if len(b.index) > 0 {
 		clear(b.index)
 	}
@@ -139,13 +148,22 @@ func (b *builder) slot() *Field {
 	return f
 }
 
-// add makes the slot a field of the point whatever keys there are.
-func (b *builder) add() {
+// add makes the slot a field of the point whatever keys there are. It reports false if the point has too many already.
+func (b *builder) add() bool {
 	n := len(b.arena.fields)
+	count, most := &b.others, mostFields
+	if b.arena.fields[:n+1][n].Tag {
+		count, most = &b.tags, mostTags
+	}
+	if *count == most {
+		return false
+	}
+	*count++
 	b.arena.fields = b.arena.fields[:n+1]
 	if len(b.index) > 0 {
 		b.index[b.arena.fields[n].Key] = n - b.start
 	}
+	return true
 }
 
 // put makes the slot a field of the point. It replaces one of the same key, unless that is a tag and it is not.

@@ -1,0 +1,79 @@
+package sources
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+)
+
+// tlsListener makes TLS connections of those of another listener. The handshake is done here, not by the server: only
+// then is it known which protocol a connection speaks, and that of HTTP/1 gets a strict reader.
+type tlsListener struct {
+	net.Listener
+	config *tls.Config
+
+	ready  chan net.Conn
+	ended  chan struct{}
+	err    error // of Accept, once ended is closed
+	ctx    context.Context
+	cancel context.CancelFunc
+	open   sync.WaitGroup
+}
+
+func newTLSListener(l net.Listener, config *tls.Config) *tlsListener {
+	t := &tlsListener{Listener: l, config: config, ready: make(chan net.Conn), ended: make(chan struct{})}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	t.open.Go(t.run)
+	return t
+}
+
+// run accepts connections and shakes hands with each in a goroutine of its own; the listener below bounds their number.
+func (t *tlsListener) run() {
+	defer close(t.ended)
+	for {
+		c, err := t.Listener.Accept()
+		if err != nil {
+			t.err = err
+			return
+		}
+		t.open.Go(func() { t.shake(c) })
+	}
+}
+
+func (t *tlsListener) shake(c net.Conn) {
+	conn := tls.Server(c, t.config)
+	ctx, cancel := context.WithTimeout(t.ctx, headerTimeout)
+	defer cancel()
+	if conn.HandshakeContext(ctx) != nil {
+		c.Close()
+		return
+	}
+	var out net.Conn = conn // HTTP/2: the server wants to see what it is
+	if conn.ConnectionState().NegotiatedProtocol != "h2" {
+		out = &strictConn{Conn: conn}
+	}
+	select {
+	case t.ready <- out:
+	case <-t.ctx.Done():
+		out.Close()
+	}
+}
+
+// Accept returns the next connection whose handshake has succeeded.
+func (t *tlsListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-t.ready:
+		return c, nil
+	case <-t.ended:
+		return nil, t.err
+	}
+}
+
+// Close closes the listener and the connections that nobody has got.
+func (t *tlsListener) Close() error {
+	err := t.Listener.Close()
+	t.cancel()
+	t.open.Wait()
+	return err
+}
