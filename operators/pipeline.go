@@ -24,6 +24,7 @@ the batch do not notice.
 
 With ` + "`script`" + ` one script runs on all points, or a lookup value names one for each topic, name or tag; ` + "`none` and `-`" + ` stand for no
 script, and a point that the lookup has nothing for runs none. Scripts find others, for ` + "`use`" + `, in their folder and below it.
+Links that lead out of a folder are refused, and so are scripts of more than 1 MiB. The log says at the start which texts run, by their hash.
 
 With ` + "`dir`" + ` the choice is DataKit's. The folder holds scripts for logging, ` + "`*.p`" + `, and a folder for each other category, ` + "`metric/*.p`, `rum/*.p`" + ` and
 so on; ` + "`logging/x.p`" + ` comes before ` + "`x.p`" + `, folders further down are not searched, and ` + "`pattern`" + ` holds files of grok patterns. A point
@@ -122,6 +123,7 @@ func newPipeline(env engine.Env, c pipelineConfig) (engine.Operator, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	logFiles(env, f.scripts)
 	return f, nil
 }
 

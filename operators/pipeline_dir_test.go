@@ -106,6 +106,8 @@ func TestPipelineDirUse(t *testing.T) {
 	x.refuses("dir: scripts", "scripts/metric/d.p:1:")
 	one := newBench(t, "scripts/a.p", "use(\"../b.p\")", "b.p", "")
 	one.refuses("script: scripts/a.p", "is outside of the script's folder")
+	one.write("scripts/a.p", "use(\"c.p\")")
+	one.refuses("script: scripts/a.p", "use: loading the script \"c.p\": reading scripts/c.p: no such file or directory")
 }
 
 // TestPipelineRefusals: all mistakes are reported at once, each at its place.

@@ -16,6 +16,7 @@ import (
 type script struct {
 	file     engine.File
 	read     func(name string) (engine.File, error)
+	used     []engine.File // by it
 	compiled *pipeline.Script
 	index    int // among the scripts of the node
 }
@@ -32,6 +33,7 @@ func (s *script) compile(o pipeline.Options) diag.List {
 		return diag.List{{Pos: diag.Pos{File: s.file.Path}, Message: fmt.Sprintf("a script of %d bytes is too long", len(s.file.Data))}}
 	}
 	o.Name = s.name()
+	s.used = s.used[:0]
 	paths := map[string]string{o.Name: s.file.Path}
 	o.Loader = func(name string) (string, error) {
 		if !filepath.IsLocal(filepath.FromSlash(name)) {
@@ -39,6 +41,9 @@ func (s *script) compile(o pipeline.Options) diag.List {
 		}
 		f, err := s.read(name)
 		paths[name] = f.Path
+		if err == nil {
+			s.used = append(s.used, f)
+		}
 		return string(f.Data), err
 	}
 	compiled, err := pipeline.Compile(string(s.file.Data), o)
@@ -93,7 +98,7 @@ type scripts struct {
 type fileNode interface {
 	engine.OptionNode
 	File() (engine.File, error)
-	FileAt(path string) (engine.File, error)
+	FileBeside(beside, name string) (engine.File, error)
 	Folder(sub, suffix string) (files []engine.File, found bool, err error)
 }
 
@@ -173,7 +178,7 @@ func (s *scripts) load(n engine.OptionNode) (*script, error) {
 		}
 	}
 	x := &script{file: file, read: func(name string) (engine.File, error) {
-		return f.FileAt(filepath.Join(filepath.Dir(file.Path), filepath.FromSlash(name)))
+		return f.FileBeside(file.Path, name)
 	}}
 	// The files that it uses belong to the node as well: they are read now. What is wrong is said later.
 	_ = x.compile(pipeline.Options{})

@@ -19,9 +19,12 @@ type fileScalar struct {
 	dir string
 }
 
-func (f fileScalar) File() (engine.File, error) { return f.FileAt(filepath.Join(f.dir, f.text)) }
+func (f fileScalar) File() (engine.File, error) {
+	return f.FileBeside(filepath.Join(f.dir, f.text), f.text)
+}
 
-func (f fileScalar) FileAt(path string) (engine.File, error) {
+func (f fileScalar) FileBeside(beside, name string) (engine.File, error) {
+	path := filepath.Join(filepath.Dir(beside), name)
 	data, err := os.ReadFile(path)
 	return engine.File{Path: path, Data: data}, err
 }

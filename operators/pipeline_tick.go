@@ -33,7 +33,9 @@ func (f *pipelineFactory) emitDue(ctx context.Context, emit engine.Emit, all boo
 		b := engine.Reserve(len(due), 0)
 		b.Points = append(b.Points, due...)
 		b.Read = now.UnixNano()
-		f.counts.add(s, due[0].Category, scriptTally{created: len(due)})
+		for i := range due {
+			f.counts.add(s, due[i].Category, scriptTally{created: 1})
+		}
 		errs = append(errs, emit(ctx, b))
 	}
 	return errors.Join(errs...)

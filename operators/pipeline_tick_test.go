@@ -41,6 +41,23 @@ agg_metric("%s", "total", "sum", ["host"], "n", category="%s")`
 	}
 }
 
+// TestPipelineAggregateCounts: aggregated points are counted by the category that they have.
+func TestPipelineAggregateCounts(t *testing.T) {
+	const script = `n = 1
+agg_create("a", category="M")
+agg_metric("a", "total", "sum", ["host"], "n", "M")
+agg_create("b", category="L")
+agg_metric("b", "total", "sum", ["host"], "n", "L")`
+	x := newBench(t, "x.p", script)
+	x.feed(point.Metric, "a,host=x n=1i", "a,host=y n=2i")
+	_, stats := x.run("script: x.p")
+	for _, name := range []string{"script_created_points{metric/x.p}", "script_created_points{logging/x.p}"} {
+		if n := countOf(stats.Custom, name); n != 2 {
+			t.Errorf("%s is %d: %v", name, n, stats.Custom)
+		}
+	}
+}
+
 // TestPipelineTicks: a bucket leaves when its interval is over, by the clock of the environment, and all that is left at the end.
 func TestPipelineTicks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -113,6 +130,17 @@ drop()`)
 	slices.Sort(ns)
 	if fmt.Sprint(ns) != "[1 2 3 4]" || stats.Created != 3 || countOf(stats.Dropped, "script") != 6 {
 		t.Errorf("%v, %+v", ns, stats)
+	}
+}
+
+// TestPipelineWindowSizes: sizes that are no ints make no window, and harm nothing.
+func TestPipelineWindowSizes(t *testing.T) {
+	x := newBench(t, "x.p", "point_window(size, 1, [\"host\"])\npoint_window(1, 2.5, [\"host\"])\nwindow_hit()\nadd_key(after, true)")
+	x.feed(point.Metric, `a,host=x size="3" 1`, `a,host=x size=2.5 2`, "a,host=x n=1i 3")
+	got, stats := x.run("script: x.p")
+	want := []string{`metric a,host=x after=true,size="3" 1000000000`, "metric a,host=x after=true,size=2.5 2000000000", "metric a,host=x after=true,n=1i 3000000000"}
+	if g := lines(got); !slices.Equal(g, want) || stats.Created != 0 {
+		t.Errorf("%s, %+v", strings.Join(g, "\n"), stats)
 	}
 }
 

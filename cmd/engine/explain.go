@@ -53,50 +53,56 @@ func isOption(typ, name string) bool {
 	return c != nil && slices.ContainsFunc(graph.OptionDocs(c), func(o graph.OptionDoc) bool { return o.Path == name })
 }
 
-// explainComponent prints the component of a type, or the options that begin with prefix.
+// explainComponent prints the components of a type, or their options that begin with prefix. A type may be that of a source and of a
+// sink, with other options.
 func explainComponent(s streams, typ, prefix string) error {
-	var known []string
-	found := false
+	var types, options []string
+	known, shown := false, false
 	for _, kind := range []engine.NodeKind{engine.SourceNode, engine.OperatorNode, engine.SinkNode} {
 		for _, c := range engine.Components(kind) {
-			known = append(known, c.Type)
+			types = append(types, c.Type)
 			if c.Type != typ {
 				continue
 			}
-			if found {
+			known = true
+			chosen := graph.OptionDocs(c)
+			for _, o := range chosen {
+				options = append(options, o.Path)
+			}
+			chosen = slices.DeleteFunc(chosen, func(o graph.OptionDoc) bool { return !within(o.Path, prefix) })
+			if prefix != "" && len(chosen) == 0 {
+				continue
+			}
+			if shown {
 				fmt.Fprintln(s.out)
 			}
-			found = true
-			if err := explainOptions(s, c, prefix); err != nil {
+			shown = true
+			if err := explainOptions(s, c, prefix, chosen); err != nil {
 				return err
 			}
 		}
 	}
-	if found {
+	switch {
+	case shown:
 		return nil
+	case !known:
+		return unknown(typ, "component", append(types, "pipeline"))
+	case typ == "pipeline":
+		for _, d := range funcs.All() {
+			options = append(options, d.Name)
+		}
+		return unknown(prefix, "function or option of pipeline", options)
 	}
-	return unknown(typ, "component", append(known, "pipeline"))
+	return unknown(prefix, "option of "+typ, options)
 }
 
-func explainOptions(s streams, c *engine.Component, prefix string) error {
-	var names []string
-	options := graph.OptionDocs(c)
-	shown := options[:0:0]
-	for _, o := range options {
-		names = append(names, o.Path)
-		if prefix == "" || o.Path == prefix || strings.HasPrefix(o.Path, prefix+".") || strings.HasPrefix(o.Path, prefix+"[") {
-			shown = append(shown, o)
-		}
-	}
-	if prefix != "" && len(shown) == 0 {
-		if c.Type == "pipeline" {
-			for _, d := range funcs.All() {
-				names = append(names, d.Name)
-			}
-			return unknown(prefix, "function or option of pipeline", names)
-		}
-		return unknown(prefix, "option of "+c.Type, names)
-	}
+// within reports whether an option is the one that prefix names, or in it; all are in "".
+func within(path, prefix string) bool {
+	return prefix == "" || path == prefix || strings.HasPrefix(path, prefix+".") || strings.HasPrefix(path, prefix+"[")
+}
+
+// explainOptions prints a component with its options, or only these.
+func explainOptions(s streams, c *engine.Component, prefix string, shown []graph.OptionDoc) error {
 	if prefix == "" {
 		fmt.Fprintf(s.out, "%s %s: %s\n", c.Kind, c.Type, c.Summary)
 		if doc := strings.TrimSpace(c.Doc); doc != "" {

@@ -23,6 +23,9 @@ func TestExplain(t *testing.T) {
 		{"pipeline.cast", 0, []string{"cast(key, type)\n", "Arguments\n", "a text literal", "# -> "}},
 		{"pipeline.geoip", 0, []string{"geoip(", "Options of the operator\n", "geoip.database"}},
 		{"pipeline.script", 0, []string{"file of the script"}},
+		{"file.paths", 0, []string{"files to read"}},
+		{"file.path", 0, []string{"file that points are written to"}}, // of the sink; the source has none
+		{"file.pth", 2, []string{`there is no option of file "pth": did you mean "path"?`}},
 		{"pipeline.add_kye", 2, []string{`did you mean "add_key"?`}},
 		{"kafka.brokrs", 2, []string{`there is no option of kafka "brokrs": did you mean "brokers"?`}},
 		{"kafak", 2, []string{`there is no component "kafak": did you mean "kafka"?`}},

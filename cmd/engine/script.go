@@ -112,7 +112,10 @@ func (file *scriptFile) report(s streams, err error) error {
 
 // warn prints what the script hardly means as it is written.
 func (file *scriptFile) warn(s streams) error {
-	list := warnings(file.path, file.text)
+	var list diag.List
+	for _, path := range sortedKeys(file.loaded) { // those that it uses as well
+		list = append(list, warnings(path, file.loaded[path])...)
+	}
 	if len(list) == 0 {
 		return nil
 	}
@@ -154,10 +157,8 @@ func (f *scriptFlags) run(s streams, path string, asJSON bool) error {
 		return err
 	}
 	show := &runPrinter{out: s.out, file: file}
-	if !asJSON {
-		o.Notes = show.note
-		o.Host.(*tryHost).tell = show.remark
-	}
+	o.Notes = show.note
+	o.Host.(*tryHost).tell = show.remark
 	script, err := file.compile(s, o)
 	if err != nil {
 		return err
@@ -171,7 +172,7 @@ func (f *scriptFlags) run(s streams, path string, asJSON bool) error {
 		took := time.Since(start)
 		failed = failed || out.Err != nil
 		if asJSON {
-			return printJSON(s.out, p, out)
+			return printJSON(s.out, p, out, show.said())
 		}
 		return show.print(&before, p, out, took)
 	})

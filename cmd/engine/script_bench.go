@@ -112,7 +112,11 @@ func (f *benchFlags) run(s streams, path string) error {
 func (f *benchFlags) measure(script, observed *pipeline.Script, points []point.Point, clock *stopwatch) benchResult {
 	const block = 256 // points that are made ahead of a round
 	var r benchResult
-	work := make([]point.Point, max(block, min(len(points), 4096)))
+	size := max(block, min(len(points), 4096))
+	if f.count > 0 {
+		size = min(size, f.count)
+	}
+	work := make([]point.Point, size)
 	next := 0
 	refill := func() {
 		for i := range work {
@@ -134,14 +138,29 @@ func (f *benchFlags) measure(script, observed *pipeline.Script, points []point.P
 	}
 	// rounds calls one until the time is over, or all points were run.
 	rounds := func(share time.Duration, one func()) {
-		end := time.Now().Add(share)
-		for n := 0; n == 0 || f.count > 0 && n*len(work) < f.count || f.count == 0 && time.Now().Before(end); n++ {
+		full, end := work, time.Now().Add(share)
+		for left := f.count; ; left -= len(work) {
+			if f.count > 0 {
+				work = full[:min(len(full), left)]
+			}
 			one()
+			if f.count > 0 && left <= len(work) || f.count == 0 && !time.Now().Before(end) {
+				break
+			}
+		}
+		work = full
+	}
+	// What grows, grows now. A round takes no longer than this, and so has fewer points of a slow script.
+	runner := script.NewRunner()
+	refill()
+	begin := time.Now()
+	for i := range work {
+		runner.Run(&work[i])
+		if f.count == 0 && time.Since(begin) > f.time/10 {
+			work = work[:i+1]
+			break
 		}
 	}
-	runner := script.NewRunner()
-	round(runner) // what grows, grows now
-	r.Failed = 0
 	var times []float64
 	rounds(f.time*3/4, func() {
 		times = append(times, float64(round(runner))/float64(len(work)))

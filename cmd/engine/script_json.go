@@ -75,8 +75,8 @@ func valueOf(v any) (point.Value, error) {
 	return point.Nil(), fmt.Errorf("unexpected %T", v)
 }
 
-// printJSON writes {"points": [...], "dropped": ..., "error": ...} on a line.
-func printJSON(w io.Writer, p *point.Point, out pipeline.Outcome) error {
+// printJSON writes {"points": [...], "dropped": ..., "error": ...} on a line, with "notes" if there are any.
+func printJSON(w io.Writer, p *point.Point, out pipeline.Outcome, notes []string) error {
 	var points []json.RawMessage
 	if !out.Dropped {
 		points = append(points, appendPoint(nil, p))
@@ -91,7 +91,8 @@ func printJSON(w io.Writer, p *point.Point, out pipeline.Outcome) error {
 		Points  []json.RawMessage `json:"points"`
 		Dropped bool              `json:"dropped"`
 		Error   *runFault         `json:"error"`
-	}{points, out.Dropped, faultOf(out.Err)}
+		Notes   []string          `json:"notes,omitempty"`
+	}{points, out.Dropped, faultOf(out.Err), notes}
 	text, err := json.Marshal(answer)
 	if err != nil {
 		return err

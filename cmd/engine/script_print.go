@@ -30,10 +30,16 @@ func (r *runPrinter) note(at pipeline.Place, text string) {
 
 // remark keeps what the run has to say without a place.
 func (r *runPrinter) remark(text string) {
-	line := "note: " + text
-	if !slices.Contains(r.notes, line) {
-		r.notes = append(r.notes, line)
+	if !slices.Contains(r.notes, text) {
+		r.notes = append(r.notes, text)
 	}
+}
+
+// said returns the notes of the present run, which ends.
+func (r *runPrinter) said() []string {
+	all := r.notes
+	r.notes = nil
+	return all
 }
 
 // print prints a point as it was and as it became, and how the run ended.
@@ -72,10 +78,9 @@ func (r *runPrinter) print(before, after *point.Point, out pipeline.Outcome, too
 		b.WriteString("; what was written before the error stays")
 	}
 	b.WriteByte('\n')
-	for _, n := range r.notes {
-		b.WriteString(n + "\n")
+	for _, n := range r.said() {
+		b.WriteString("note: " + n + "\n")
 	}
-	r.notes = r.notes[:0]
 	if out.Err != nil {
 		if err := r.file.runError(out.Err).Print(&b, r.file.source); err != nil {
 			return err

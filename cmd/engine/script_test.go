@@ -7,8 +7,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"dataflow/dsl/pipeline"
 	"dataflow/dsl/pipeline/geo"
@@ -353,7 +355,7 @@ func TestScriptBench(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.out), &got); r.code != 0 || err != nil {
 		t.Fatalf("exit code %d, %v\n%s%s", r.code, err, r.out, r.stderr)
 	}
-	if got.Points < 1000 || got.Failed != got.Points/2 || got.Nanos <= 0 || len(got.Statements) != 6 {
+	if got.Points != 1000 || got.Failed != got.Points/2 || got.Nanos <= 0 || len(got.Statements) != 6 {
 		t.Fatalf("got %+v", got)
 	}
 	share := 0.0
@@ -379,9 +381,39 @@ func TestScriptBench(t *testing.T) {
 	if r.code != 0 || !strings.Contains(r.out, "ns a point") || !strings.Contains(r.out, "y.p:1  add_key(y, 1)\n") {
 		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.stderr)
 	}
+	// A slow script is measured on few points, not for long.
+	slow := filepath.Join(files(t, "slow.p", "for ;; { }\n"), "slow.p")
+	begin := time.Now()
+	r = inProcess("", "script", "bench", slow, "-T", "x", "--time", "50ms", "--json")
+	if err := json.Unmarshal([]byte(r.out), &got); r.code != 0 || err != nil || got.Points == 0 || got.Points > 100 || got.Failed != got.Points {
+		t.Errorf("exit code %d, %v\n%s%s", r.code, err, r.out, r.stderr)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
 	for _, args := range []string{"", "--input " + texts + " -F " + texts, "--input " + texts + " --time 0s", "--input " + filepath.Join(dir, "empty")} {
 		if r := inProcess("", append([]string{"script", "bench", script}, words(args)...)...); r.code != 2 {
 			t.Errorf("script bench %s: exit code %d\n%s%s", args, r.code, r.out, r.stderr)
 		}
+	}
+}
+
+// TestScriptRunSays: what a run has to say stands in the JSON, too, and scripts that are used are warned of as the script itself.
+func TestScriptRunSays(t *testing.T) {
+	dir := files(t, "x.p", "use(\"y.p\")\ngeoip(ip)\nadd_key(a, load_json(_))\n", "y.p", "add_key(b, 1)\nip = \"10.0.0.1\"\ngeoip(ip)\nunused = 1\n")
+	r := inProcess("", "script", "run", filepath.Join(dir, "x.p"), "-T", "x", "--json")
+	var got struct{ Notes []string }
+	if err := json.Unmarshal([]byte(r.out), &got); r.code != 0 || err != nil {
+		t.Fatalf("exit code %d, %v\n%s%s", r.code, err, r.out, r.stderr)
+	}
+	if !slices.Contains(got.Notes, "there is no geo database: give --geoip") {
+		t.Errorf("notes %q", got.Notes)
+	}
+	if !strings.Contains(r.stderr, "y.p:4:1: warning: `unused` is assigned but never used") {
+		t.Errorf("warnings\n%s", r.stderr)
+	}
+	r = inProcess("", "script", "run", filepath.Join(dir, "x.p"), "-T", "x")
+	if !strings.Contains(r.out, "note: there is no geo database: give --geoip\n") {
+		t.Errorf("printed\n%s", r.out)
 	}
 }

@@ -4,7 +4,6 @@
 package graph
 
 import (
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -20,9 +19,7 @@ type Options struct {
 	Getenv   func(string) (string, bool)  // os.LookupEnv if nil
 	Vars     map[string]string            // --var name=value, over those of vars:
 	Set      []string                     // --set node.option=value
-	ReadFile func(string) ([]byte, error) // os.ReadFile if nil
-
-	ReadDir func(string) ([]fs.DirEntry, error) // os.ReadDir if nil
+	ReadFile func(string) ([]byte, error) // reads what the graph names by itself, not as one of a folder; from the disk if nil
 }
 
 // Graph is a graph that was read and checked, as far as that goes without building its components.
@@ -162,10 +159,11 @@ type Buffer struct {
 // Load reads the graph in the file path. The error is a [diag.List]; the graph beside it is then good for
 // its Source and its sound nodes.
 func Load(path string, o Options) (*Graph, error) {
-	if o.ReadFile == nil {
-		o.ReadFile = os.ReadFile
+	read := o.ReadFile
+	if read == nil {
+		read = os.ReadFile
 	}
-	src, err := o.ReadFile(path)
+	src, err := read(path)
 	if err != nil {
 		g := &Graph{Path: path, Source: func(string) []byte { return nil }}
 		return g, diag.List{{Pos: diag.Pos{File: path}, Message: "reading the graph: " + cause(err).Error()}}
@@ -179,14 +177,12 @@ func Parse(path string, src []byte, o Options) (*Graph, error) {
 	if o.Getenv == nil {
 		o.Getenv = os.LookupEnv
 	}
-	if o.ReadFile == nil {
-		o.ReadFile = os.ReadFile
-	}
-	if o.ReadDir == nil {
-		o.ReadDir = os.ReadDir
+	named := o.ReadFile
+	if named == nil {
+		named, o.ReadFile = readRegular, os.ReadFile
 	}
 	g := &Graph{Path: path, Dir: filepath.Dir(path), byID: map[string]*Node{}, disabled: map[string]engine.NodeKind{}}
-	l := &loader{opts: o, g: g, files: map[string][]byte{}, masks: map[string][]mask{},
+	l := &loader{opts: o, readNamed: named, g: g, files: map[string][]byte{}, masks: map[string][]mask{},
 		data: map[string][]byte{}, ids: map[string]diag.Pos{}, disabledFrom: map[string]*value{}}
 	g.Source = l.source
 	l.in = interpolator{getenv: o.Getenv, readFile: o.ReadFile, source: l.text, report: l.report}

@@ -23,6 +23,8 @@ type loader struct {
 	masks map[string][]mask // secrets in them
 	data  map[string][]byte // other files that options name
 
+	readNamed func(path string) ([]byte, error) // of those, what an option names by itself
+
 	defaults [3]*value // by kind of node
 	ids      map[string]diag.Pos
 	// disabledFrom is what disabled nodes would read

@@ -112,12 +112,12 @@ func (l *loader) resolve(v *value, path string) string {
 	return resolve(file, path)
 }
 
-// read returns the bytes of a file, read once.
+// read returns the bytes of a file that an option names, read once.
 func (l *loader) read(path string) ([]byte, error) {
 	if data, ok := l.data[path]; ok {
 		return data, nil
 	}
-	data, err := l.opts.ReadFile(path)
+	data, err := l.readNamed(path)
 	if err == nil {
 		l.data[path] = data
 	}

@@ -1,21 +1,27 @@
 package graph
 
 import (
+	"errors"
+	"fmt"
+	"path"
 	"path/filepath"
 
 	"dataflow/engine"
 )
 
-// FileAt reads another file than the one that the option names: a script that it uses. Its bytes are part of the
-// node's hash. Path is as [engine.File] has it.
-func (n optionNode) FileAt(path string) (engine.File, error) {
+// FileBeside reads another file of the folder in which the file beside is, which was read already, or below it: a script
+// that it uses. Name is relative to the folder; links may not lead out of it. The file's bytes, of which there are at most 16 MiB, are part of the node's
+// hash.
+func (n optionNode) FileBeside(beside, name string) (engine.File, error) {
+	folder := filepath.Dir(beside)
+	file := engine.File{Path: filepath.Join(folder, filepath.FromSlash(name))}
 	if n.d == nil {
-		return engine.File{}, n.Errorf("no file can be read here")
+		return file, errors.New("no file can be read here")
 	}
-	data, err := n.d.l.read(path)
-	if err != nil {
-		return engine.File{Path: path}, n.Errorf("reading %s: %v", path, cause(err))
+	var err error
+	if file.Data, err = n.d.l.readIn(folder, path.Clean(name)); err != nil {
+		return file, fmt.Errorf("reading %s: %w", file.Path, cause(err))
 	}
-	n.d.files = append(n.d.files, namedFile{filepath.ToSlash(path), data})
-	return engine.File{Path: path, Data: data}, nil
+	n.d.files = append(n.d.files, namedFile{filepath.ToSlash(file.Path), file.Data})
+	return file, nil
 }

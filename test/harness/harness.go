@@ -61,7 +61,10 @@ func (b *buffer) String() string {
 
 // Start runs a graph against stand-ins.
 func Start(binary, graph string, s *bench.StandIn, args ...string) (*Engine, error) {
-	cmd := Command(binary, graph, s.StandInAddresses, args...)
+	return start(Command(binary, graph, s.StandInAddresses, args...))
+}
+
+func start(cmd *exec.Cmd) (*Engine, error) {
 	e := &Engine{cmd: cmd, log: &buffer{}, done: make(chan struct{})}
 	cmd.Stderr = e.log
 	if err := cmd.Start(); err != nil {
@@ -86,9 +89,12 @@ func (e *Engine) Kill() {
 	<-e.done
 }
 
+// Terminate asks the process to end.
+func (e *Engine) Terminate() { _ = e.cmd.Process.Signal(syscall.SIGTERM) }
+
 // Stop asks the process to end, waits for it, and returns its exit code.
 func (e *Engine) Stop() int {
-	_ = e.cmd.Process.Signal(syscall.SIGTERM)
+	e.Terminate()
 	return e.Wait()
 }
 

@@ -36,6 +36,8 @@ func TestCheck(t *testing.T) {
 		{"v = 1\ncast(v, \"str\")\nset_tag(t, v)\ndrop_key(v)", nil},
 		{"v = 1\ncast(v, \"int\")\nadd_key(w, 1 + get_key(v))", nil},
 		{"cast(v, \"string\")", []string{`1:9-17 the type "string" writes nil | did you mean "str"?`}},
+		{"agg_metric(\"b\", \"f\", \"count\", [\"x\"], \"y\")", []string{`1:22-29 there is no aggregate "count": the call does nothing | a sum of ones`}},
+		{"agg_metric(bucket=\"b\", new_field=\"f\", agg_by=[\"x\"], agg_fn=\"mean\", agg_field=\"y\")", []string{`1:60-66 there is no aggregate "mean" | choose avg, sum`}},
 		{"a, b = 1, 2", []string{"1:6-7 an assignment to several names"}},
 		{"a.b = 1", []string{"1:1-0 nothing is assigned | add_key(a.b, ...)"}},
 		{"a == 1", []string{"1:3-5 nothing is done with the result of `==` | written ="}},

@@ -140,6 +140,8 @@ func (c *checker) call(call *syntax.Call) {
 	switch call.Name {
 	case "cast":
 		c.cast(call)
+	case "agg_metric":
+		c.aggregate(call)
 	case "drop_origin_data":
 		c.drop(call)
 	case "drop_key":
@@ -194,4 +196,22 @@ func (c *checker) cast(call *syntax.Call) {
 	if l, isLiteral := call.Args[1].X.(*syntax.Literal); isLiteral && l.Val.Str() == "string" {
 		c.warn(l.At, `"string"`, `the type "string" writes nil`, `did you mean "str"?`)
 	}
+}
+
+// aggregate warns of an aggregate that does not exist: the call does nothing then.
+func (c *checker) aggregate(call *syntax.Call) {
+	arguments(call, func(_ int, p *funcs.Param, x syntax.Expr) {
+		if p.Name != "agg_fn" || !isText(x) {
+			return
+		}
+		switch name := x.(*syntax.Literal).Val.Str(); name {
+		case "avg", "sum", "max", "min", "set":
+		default:
+			hint := "choose avg, sum, max, min or set, which is the last value"
+			if name == "count" {
+				hint = "a sum of ones counts: n = 1"
+			}
+			c.warn(x.Pos(), strconv.Quote(name), "there is no aggregate "+strconv.Quote(name)+": the call does nothing", hint)
+		}
+	})
 }
