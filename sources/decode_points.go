@@ -67,7 +67,7 @@ func withIndex(e, stream *point.Extra) *point.Extra {
 	return &own
 }
 
-// parsePoints appends the points of a message, all or none. A JSON body is an array. A protobuf body begins with
+// parsePoints appends the points of a message, all or none. A JSON body is an array, or one point. A protobuf body begins with
 // the tag of its first point, which is a newline to line protocol, so what is no protobuf may still be that.
 func parsePoints(dst []point.Point, a *point.Arena, body []byte, o point.ReadOptions) ([]point.Point, error) {
 	before := len(dst)
@@ -85,12 +85,19 @@ func parsePoints(dst []point.Point, a *point.Arena, body []byte, o point.ReadOpt
 		}
 		return dst[:before], fmt.Errorf("decoding protobuf points: %w", err)
 	}
-	if firstByte(body) == '[' {
+	switch firstByte(body) {
+	case '[':
 		out, err := point.ParseJSON(dst, a, body, o)
 		if err != nil {
 			return dst[:before], fmt.Errorf("decoding JSON points: %w", err)
 		}
 		return out, nil
+	case '{': // one point; a body of the write API is a list of them. The name of a line may begin so, too
+		list := append(append(make([]byte, 0, len(body)+2), '['), body...)
+		if out, err := point.ParseJSON(dst, a, append(list, ']'), o); err == nil {
+			return out, nil
+		}
+		dst = dst[:before]
 	}
 	out, err := point.ParseLines(dst, a, body, o)
 	if err != nil {

@@ -242,6 +242,8 @@ func TestDecodePoints(t *testing.T) {
 		{"\ncpu a=1i", "", []string{"cpu a=1i"}},
 		{string(proto), "", []string{"pb a=1i"}},
 		{` [{"measurement":"j","tags":{"t":"v"},"fields":{"f":1}}]`, "", []string{"j,t=v f=1"}},
+		{` {"measurement":"j","fields":{"f":1}}`, "", []string{"j f=1"}},
+		{"{cpu a=1i", "", []string{"{cpu a=1i"}},
 		{"cpu a=1i\nmem", "line 2: missing fields", nil},
 		{"\n\xff\xff", "decoding protobuf", nil},
 		{`[1]`, "decoding JSON", nil},

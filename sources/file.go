@@ -16,7 +16,7 @@ type fileConfig struct {
 	Exclude  []string `yaml:"exclude" doc:"names of files, without their folder, that a path with * or ? leaves out"`
 	Mode     string   `yaml:"mode" enum:"once,tail" doc:"read the files once and end, or follow them as they grow"`
 	Name     string   `yaml:"name" doc:"name of the points; the file's name without its folder if nothing is said"`
-	Category string   `yaml:"category" enum:"metric,network,keyevent,object,custom_object,logging,tracing,rum,security,profiling,dialtesting" doc:"category of the points"`
+	Category string   `yaml:"category" enum:"metric,network,keyevent,object,object_change,custom_object,logging,tracing,rum,security,profiling,dialtesting" doc:"category of the points"`
 	Decode   string   `yaml:"decode" enum:"text,json,points" doc:"what a line is: text, a JSON object or an array of them, or DataKit points"`
 	AddPath  *bool    `yaml:"add_path" doc:"give each point the tags filename (without folder) and filepath; if nothing is said, true with tail and false with once"`
 

@@ -18,7 +18,7 @@ type generateConfig struct {
 	Count    int64       `yaml:"count" doc:"points after which the source ends; 0 is never"`
 	Template string      `yaml:"template" doc:"text of the messages: ${n} is the number of the point from 0 on, ${time} and ${unix_ms} are now, ${rand} is a number below a million; in a graph write $${n}"`
 	Name     string      `yaml:"name" doc:"name of the points"`
-	Category string      `yaml:"category" enum:"metric,network,keyevent,object,custom_object,logging,tracing,rum,security,profiling,dialtesting" doc:"category of the points"`
+	Category string      `yaml:"category" enum:"metric,network,keyevent,object,object_change,custom_object,logging,tracing,rum,security,profiling,dialtesting" doc:"category of the points"`
 	Seed     uint64      `yaml:"seed" doc:"of ${rand}: the same seed gives the same numbers"`
 }
 

@@ -272,3 +272,10 @@ func TestBudgets(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// TestByteOrderMark reads scripts of editors that begin a file with a mark.
+func TestByteOrderMark(t *testing.T) {
+	if got := run(t, "\uFEFFadd_key(a, 1)\r\nadd_key(b, 2)\r\n", "m", options()); got != "a=1\nb=2" {
+		t.Error(got)
+	}
+}

@@ -16,6 +16,7 @@ import (
 type letters struct {
 	store *deadletter.Store
 	env   engine.Env
+	log   logger
 }
 
 // deadPoint is a point that could not be processed, and why.
@@ -33,7 +34,7 @@ func newLetters(g *graph.Graph, env engine.Env, log logger) *letters {
 		o.WhenFull = deadletter.DropOldest
 	}
 	env.Log = log.Logger
-	return &letters{deadletter.New(env, o), env}
+	return &letters{deadletter.New(env, o), env, log}
 }
 
 // bury returns once the points are on disk. What came from a record is kept as the record when it failed on
@@ -72,6 +73,9 @@ func (l *letters) bury(ctx context.Context, node string, b *engine.Batch, dead [
 	}
 	if err != nil && ctx.Err() == nil {
 		return &diskError{err}
+	}
+	if err == nil && len(dead) > 0 {
+		l.log.repeat("dead letters of "+node, "points go to the dead letters", "node", node, "points", len(dead), "error", dead[0].err)
 	}
 	return err
 }

@@ -20,12 +20,17 @@ type scanner struct {
 	comment func(start, end int) // is told of comments unless it is nil
 }
 
+const byteOrderMark = "\uFEFF"
+
 func scan(src *Source) ([]token, Errors) {
 	return scanWith(src, nil)
 }
 
 func scanWith(src *Source, comment func(start, end int)) ([]token, Errors) {
 	s := scanner{src: src, text: src.Text, tokens: make([]token, 0, len(src.Text)/4+1), comment: comment}
+	if strings.HasPrefix(s.text, byteOrderMark) { // editors of other systems write it; it would be a part of the first name
+		s.at = len(byteOrderMark)
+	}
 	for s.at < len(s.text) {
 		s.next()
 	}
