@@ -52,6 +52,21 @@ type Rules struct {
 // RulesOf returns the rules that DataKit's write API has for a category. Points made from traces of other
 // protocols have ReplaceDots besides.
 func RulesOf(c Category) Rules {
+	if c >= Categories {
+		c = Unknown
+	}
+	return categoryRules[c]
+}
+
+var categoryRules = func() (all [Categories]Rules) {
+	for c := range all {
+		all[c] = newRules(Category(c))
+	}
+	return all
+}()
+
+// newRules makes the rules of a category, with the warnings that they leave most often.
+func newRules(c Category) Rules {
 	r := rulesOf(c)
 	warned := func(kind, format string, args ...any) *Extra {
 		var p Point
