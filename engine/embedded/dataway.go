@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dataflow/engine/point"
@@ -48,6 +49,8 @@ type DataWay struct {
 	server *http.Server
 	closed chan struct{}
 	served chan error
+
+	waiting atomic.Int64 // requests that hang
 
 	mu    sync.Mutex
 	fault *Fault
@@ -159,7 +162,7 @@ func (d *DataWay) write(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !d.wait(r.Context(), fault) {
-		return
+		panic(http.ErrAbortHandler) // a handler that returns is an answer: 200
 	}
 	if fault.Status != 0 && fault.Status/100 != 2 {
 		if fault.RetryAfter > 0 {
@@ -186,6 +189,8 @@ func (d *DataWay) write(w http.ResponseWriter, r *http.Request) {
 // wait reports whether there is an answer to give.
 func (d *DataWay) wait(ctx context.Context, f Fault) bool {
 	if f.Hang {
+		d.waiting.Add(1)
+		defer d.waiting.Add(-1)
 		select {
 		case <-ctx.Done():
 		case <-d.closed:

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -249,5 +250,37 @@ func TestDataWayFaults(t *testing.T) {
 	d.SetFault(nil)
 	if resp, err := post(t, d, "metric", body); err != nil || resp.StatusCode != 200 {
 		t.Errorf("at the end: %v %v", resp, err)
+	}
+}
+
+// TestDataWayHangsWithoutAnswer closes a DataWay on requests that hang: none of them may look answered.
+func TestDataWayHangsWithoutAnswer(t *testing.T) {
+	for range 200 {
+		d, err := StartDataWay(DataWayOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.SetFault(&Fault{Hang: true})
+		url := strings.Replace(d.URL(), "?", "/v1/write/metric?", 1)
+		answered := make(chan int, 1)
+		var client http.Client
+		go func() {
+			status := 0
+			if resp, err := client.Post(url, "", strings.NewReader("m f=1i")); err == nil {
+				status = resp.StatusCode
+				resp.Body.Close()
+			}
+			answered <- status
+		}()
+		for d.waiting.Load() == 0 {
+			runtime.Gosched()
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if status := <-answered; status != 0 {
+			t.Fatalf("a request that hung was answered with %d", status)
+		}
+		client.CloseIdleConnections()
 	}
 }
