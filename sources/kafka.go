@@ -17,9 +17,10 @@ import (
 // goroutine per port, which makes batches and emits them; the committer; and those of the client, which call
 // back when partitions come and go.
 type kafka struct {
-	env    engine.Env
-	config kafkaConfig
-	health *health
+	env      engine.Env
+	config   kafkaConfig
+	security *kafkaSecurity
+	health   *health
 
 	ports    []*kafkaPort
 	byTopic  map[string]*topicShape
@@ -66,7 +67,8 @@ type counters struct {
 }
 
 func newKafka(env engine.Env, c kafkaConfig) (engine.Source, error) {
-	if err := c.check(); err != nil {
+	security, err := newKafkaSecurity(env, c.TLS, c.SASL)
+	if err := errors.Join(c.check(), err); err != nil {
 		return nil, err
 	}
 	streams, err := c.streams()
@@ -74,7 +76,7 @@ func newKafka(env engine.Env, c kafkaConfig) (engine.Source, error) {
 		return nil, err
 	}
 	k := &kafka{
-		env: env, config: c, health: newHealth(env),
+		env: env, config: c, security: security, health: newHealth(env).watching(security, c.explainGroup),
 		byTopic: map[string]*topicShape{}, byStream: map[string]*stream{},
 		ready: make(chan struct{}), gate: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		partitions: map[topicPartition]*partition{}, counts: map[string]int32{},
@@ -117,10 +119,15 @@ func (k *kafka) Run(ctx context.Context, emit engine.Emit) error {
 	k.mu.Lock()
 	k.offers = run
 	k.mu.Unlock()
-	if err := k.connect(); err != nil {
+	old, err := k.probeOld(run)
+	if err == nil {
+		err = k.connect(old)
+	}
+	if err != nil {
 		return engine.Permanent(err)
 	}
 	var wg sync.WaitGroup
+	wg.Go(func() { k.greet(run) })
 	wg.Go(func() { k.watchTopics(run) })
 	for _, o := range k.ports {
 		wg.Go(func() {

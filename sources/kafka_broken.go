@@ -43,7 +43,9 @@ func (k *kafka) fetchError(ctx context.Context, topic string, partition int32, e
 		k.stepOver(p, chunk{bad: err, start: tooLarge.Offset, end: watermark.Position{Offset: tooLarge.NextOffset, Epoch: tooLarge.Epoch}})
 		return
 	}
-	k.health.bad("fetching from Kafka fails", fmt.Errorf("%s/%d: %w", topic, partition, err))
+	if !errors.As(err, &session) { // what keeps the member out is said by the hooks
+		k.health.bad("fetching from Kafka fails", fmt.Errorf("%s/%d: %w", topic, partition, err))
+	}
 	if p == nil || errors.As(err, &answer) || errors.As(err, &session) {
 		return
 	}

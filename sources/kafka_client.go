@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // What the client may hold. It buffers up to brokers x fetchBytes, compressed, with at most fetches at once;
@@ -32,8 +32,9 @@ var balancers = map[string]func() kgo.GroupBalancer{
 	"range":              kgo.RangeBalancer,
 }
 
-// connect makes the client and starts the committer. It does not wait for a broker: the client goes on trying.
-func (k *kafka) connect() error {
+// connect makes the client and starts the committer. It does not wait for a broker: the client goes on trying. Old is set
+// where a broker cannot be asked for its versions.
+func (k *kafka) connect(old *kversion.Versions) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.client != nil {
@@ -47,15 +48,13 @@ func (k *kafka) connect() error {
 	if k.config.Isolation == "read_uncommitted" {
 		isolation = kgo.ReadUncommitted()
 	}
+	common, err := k.commonOptions()
+	if err != nil {
+		return fmt.Errorf("connecting to Kafka: %w", err)
+	}
 	ctx, kill := context.WithCancel(context.Background())
-	opts := []kgo.Opt{
+	opts := append(common,
 		kgo.WithContext(ctx),
-		kgo.SeedBrokers(k.config.Brokers...),
-		kgo.Dialer(func(ctx context.Context, network, host string) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-			defer cancel()
-			return k.env.Dial(ctx, network, host)
-		}),
 		kgo.WithHooks(k.health),
 		kgo.WithPools(&recordPool{}),
 		kgo.ConsumerGroup(k.config.Group),
@@ -74,21 +73,18 @@ func (k *kafka) connect() error {
 		kgo.BrokerMaxReadBytes(readBytes),
 		kgo.MaxDecompressBatchBytes(decompressBytes),
 		kgo.MetadataMaxAge(time.Minute), // how soon new partitions are seen
-		kgo.DisableClientMetrics(),
 		kgo.AdjustFetchOffsetsFn(k.assigned),
 		kgo.OnPartitionsRevoked(k.revoked),
 		kgo.OnPartitionsLost(k.lost),
-	}
-	id := k.config.ClientID
-	if id == "" {
-		id = "engine-" + k.env.Graph + "-" + k.env.Node
-	}
-	opts = append(opts, kgo.ClientID(id))
+	)
 	if k.config.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(k.config.InstanceID))
 	}
-	if k.env.Version != "" {
-		opts = append(opts, kgo.SoftwareNameAndVersion("engine", k.env.Version))
+	if k.config.Protocol == "consumer" {
+		opts = append(opts, kgo.ServerSideBalancer())
+	}
+	if old != nil {
+		opts = append(opts, kgo.MaxVersions(old))
 	}
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
@@ -100,6 +96,23 @@ func (k *kafka) connect() error {
 	k.health.waiting()
 	k.commits.start(k, ctx)
 	return nil
+}
+
+// commonOptions are those of every client that the source makes: brokers, security, name.
+func (k *kafka) commonOptions() ([]kgo.Opt, error) {
+	opts, err := k.security.options(k.env.Dial)
+	if err != nil {
+		return nil, err
+	}
+	id := k.config.ClientID
+	if id == "" {
+		id = "engine-" + k.env.Graph + "-" + k.env.Node
+	}
+	opts = append(opts, kgo.SeedBrokers(k.config.Brokers...), kgo.ClientID(id), kgo.DisableClientMetrics())
+	if k.env.Version != "" {
+		opts = append(opts, kgo.SoftwareNameAndVersion("engine", k.env.Version))
+	}
+	return opts, nil
 }
 
 func (k *kafka) topics() []string {

@@ -18,6 +18,10 @@ type kafkaConfig struct {
 	Brokers         []string               `yaml:"brokers" required:"true" doc:"addresses of the first brokers to ask, host:port; the others are learnt from them"`
 	Group           string                 `yaml:"group" required:"true" doc:"consumer group that keeps the offsets and shares the partitions among its members"`
 	ClientID        string                 `yaml:"client_id" doc:"name of this client in the brokers' logs and quotas; engine-, the graph's name and the node's id if nothing is said"`
+	Version         string                 `yaml:"kafka_version" doc:"version of the brokers, as in 2.0.0: a hint. Versions are negotiated with every broker; only below 0.10 it is needed, because those brokers cannot be asked"`
+	SASL            kafkaSASL              `yaml:"sasl" doc:"how to log in to the brokers"`
+	TLS             kafkaTLS               `yaml:"tls" doc:"how the connections to the brokers are encrypted and both sides show who they are"`
+	Protocol        string                 `yaml:"group_protocol" enum:"classic,consumer" doc:"who shares the partitions: a member of the group (classic), or the broker (consumer: Kafka 4.0 and later, with assignor sticky or range; an older broker gets classic). The broker then says how long a member may be silent, not session_timeout"`
 	InstanceID      string                 `yaml:"instance_id" doc:"static membership: a restart shorter than session_timeout under the same name causes no rebalance"`
 	Assignor        string                 `yaml:"assignor" enum:"cooperative_sticky,sticky,roundrobin,range" doc:"how partitions are shared; all members of a group need the same, DataKit's members know sticky, roundrobin and range"`
 	Start           string                 `yaml:"start" enum:"latest,earliest" doc:"where reading begins in a partition for which the group has no offset"`
@@ -59,16 +63,20 @@ With ` + "`decode: json`" + ` the keys of the object stand in place of the messa
 ` + "`decode: points`" + ` the message is the points; with ` + "`decode: raw`" + ` the field ` + "`message`" + ` holds the bytes.
 
 An offset is committed when everything up to it is done: delivered, stored, or dropped by a policy. After a
-crash what was not done is read again.`,
+crash what was not done is read again.
+
+A broker that cannot be used, a wrong password, a certificate that is not valid, a name that does not resolve, is named in the log
+and in the state of the node, with what to do. The source goes on trying. ` + "`engine validate --connect`" + ` looks at all of it without reading.`,
 		Dials: "kafka", Rereads: true,
 		Examples: []engine.Example{
 			{Title: "One topic of logs", Graph: "type: kafka\nbrokers: [\"localhost:9092\"]\ngroup: engine\ntopics: [app-log]\ncategory: logging\n"},
+			{Title: "With a login over TLS", Graph: "type: kafka\nbrokers: [\"kafka.example:9093\"]\ngroup: engine\nsasl: {mechanism: scram_sha_512, username: engine, password: \"${KAFKA_PASSWORD:-}\"}\ntls: {enabled: true}\ntopics: [app-log]\ncategory: logging\n"},
 			{Title: "Streams", Graph: "type: kafka\nbrokers: [\"localhost:9092\"]\ngroup: engine\nstart: earliest\nstreams:\n  logs: {topics: [app-log], category: logging}\n  metrics: {topics: [app-metric], category: metric, decode: json}\n"},
 		},
 	}, kafkaConfig{
 		Assignor: "cooperative_sticky", Start: "latest", Isolation: "read_committed",
 		SessionTimeout: 10 * time.Second, RebalanceWait: 20 * time.Second, CommitInterval: 500 * time.Millisecond,
-		PartitionWindow: 8192, RecordTime: "now", Decode: "text",
+		Protocol: "classic", PartitionWindow: 8192, RecordTime: "now", Decode: "text",
 	}, newKafka)
 }
 
@@ -92,6 +100,12 @@ func (c *kafkaConfig) check() error {
 	}
 	if c.PartitionWindow < 1 {
 		bad("partition_in_flight", "must be at least 1")
+	}
+	if _, err := parseVersion(c.Version); err != nil {
+		bad("kafka_version", "%w", err)
+	}
+	if c.Protocol == "consumer" && c.Assignor != "sticky" && c.Assignor != "range" {
+		bad("assignor", "is %s: with group_protocol: consumer the broker shares the partitions, and knows sticky and range", c.Assignor)
 	}
 	return errors.Join(errs...)
 }

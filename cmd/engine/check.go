@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,13 +18,20 @@ import (
 )
 
 func validateCommand(s streams) *cobra.Command {
-	var f graphFlags
+	var (
+		f       graphFlags
+		connect bool
+	)
 	c := &cobra.Command{
 		Use: "validate graph.yaml...", Short: "Check graphs without running them", Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			var failed error
 			for _, path := range args {
-				if err := f.validate(s, path); err != nil {
+				err := f.validate(s, path)
+				if err == nil && connect {
+					err = f.connect(cmd.Context(), s, path)
+				}
+				if err != nil {
 					failed = err
 					continue
 				}
@@ -32,6 +41,7 @@ func validateCommand(s streams) *cobra.Command {
 		},
 	}
 	f.add(c)
+	c.Flags().BoolVar(&connect, "connect", false, "also look at what the graph connects to: Kafka's brokers, topics and groups")
 	return c
 }
 
@@ -45,6 +55,37 @@ func (f *graphFlags) validate(s streams, path string) error {
 		return badGraph(s, err, g.Source)
 	}
 	return warnOfScripts(s, g)
+}
+
+// connectTimeout bounds what validate --connect takes for a graph.
+const connectTimeout = 60 * time.Second
+
+// connect looks at what a sound graph connects to and prints what there is. It reads nothing and takes part in nothing.
+func (f *graphFlags) connect(ctx context.Context, s streams, path string) error {
+	g, err := f.load(s, path)
+	if err != nil {
+		return err
+	}
+	e, err := runtime.New(g, runtime.Options{Log: slog.New(slog.DiscardHandler), Version: version})
+	if err != nil {
+		return badGraph(s, err, g.Source)
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	faults := 0
+	e.Connect(ctx, func(node string, f engine.Finding) {
+		if f.Grade == engine.Fault {
+			faults++
+		}
+		fmt.Fprintf(s.out, "%s: %s: %s: %s\n", path, node, f.Grade, f.Text)
+	})
+	if faults > 0 {
+		return &exitError{exitUnreachable, fmt.Errorf("%s: what the graph connects to cannot be used", path)}
+	}
+	return nil
 }
 
 // warnOfScripts prints what the scripts of a graph hardly mean as they are written.

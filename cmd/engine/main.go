@@ -14,8 +14,9 @@ import (
 
 // Exit codes beyond those of a run (see engine/runtime).
 const (
-	exitUsage  = 2
-	exitConfig = 3
+	exitUsage       = 2
+	exitConfig      = 3
+	exitUnreachable = 5 // what a graph connects to cannot be used
 )
 
 // exitError carries an exit code to main. Its error may be nil: then everything was said already.

@@ -47,11 +47,7 @@ func (e *Engine) env(node, role string, s *stats) engine.Env {
 	base.Health = func(err error) { e.health.set(node, err) }
 	if s != nil {
 		base.Counter = func(name, label string) engine.Counter {
-			key := name
-			if label != "" {
-				key += "{" + label + "}"
-			}
-			return componentCounter{&s.custom, key}
+			return componentCounter{s.custom.family(name), label}
 		}
 	}
 	if role != "" && e.options.DialFor != nil {

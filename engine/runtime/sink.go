@@ -262,7 +262,7 @@ func (s *sinkNode) post(ctx context.Context, l *lane, ticket uint64, body engine
 			l.recovered()
 			return refused, err
 		}
-		s.stats.custom.add("send_failures{"+failure.Class.String()+"}", 1)
+		s.stats.custom.family("send_failures").add(failure.Class.String(), 1)
 		if s.gaveUp(l, round, failure) {
 			if !s.buryParts(ctx, ps, fmt.Errorf("giving up: %w", err)) {
 				return forgotten, err

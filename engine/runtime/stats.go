@@ -19,7 +19,7 @@ type stats struct {
 	dropped labelled // by reason
 	failed  labelled // by reason
 	passed  labelled // points that went on with an error, by reason
-	custom  labelled // the component's own counters
+	custom  families // the component's own counters
 }
 
 // labelled is a set of counters that are found by a label. Labels come from code, never from data; a bound
@@ -63,6 +63,45 @@ func (l *labelled) list() []Count {
 	var out []Count
 	l.m.Range(func(k, v any) bool {
 		out = append(out, Count{k.(string), v.(*atomic.Int64).Load()})
+		return true
+	})
+	slices.SortFunc(out, func(a, b Count) int { return strings.Compare(a.Label, b.Label) })
+	return out
+}
+
+// families are counters that are found by a name and a label. Each name has its own bound on labels: where the labels of one come from
+// data after all, as those of the http source do, they push out no other name's.
+type families struct {
+	m sync.Map // of *labelled by name
+	n atomic.Int32
+}
+
+const maxFamilies = 64
+
+func (f *families) family(name string) *labelled {
+	if l, ok := f.m.Load(name); ok {
+		return l.(*labelled)
+	}
+	if f.n.Load() >= maxFamilies {
+		name = "other"
+	}
+	l, loaded := f.m.LoadOrStore(name, new(labelled))
+	if !loaded {
+		f.n.Add(1)
+	}
+	return l.(*labelled)
+}
+
+// list returns the counters by name, or name{label}.
+func (f *families) list() []Count {
+	var out []Count
+	f.m.Range(func(name, l any) bool {
+		for _, c := range l.(*labelled).list() {
+			if c.Label != "" {
+				c.Label = "{" + c.Label + "}"
+			}
+			out = append(out, Count{name.(string) + c.Label, c.N})
+		}
 		return true
 	})
 	slices.SortFunc(out, func(a, b Count) int { return strings.Compare(a.Label, b.Label) })
@@ -125,9 +164,9 @@ func (s *stats) read() NodeStats {
 
 // componentCounter is what a component gets from Env.Counter.
 type componentCounter struct {
-	set *labelled
-	key string
+	set   *labelled
+	label string
 }
 
 // Add adds n.
-func (c componentCounter) Add(n int64) { c.set.add(c.key, int(n)) }
+func (c componentCounter) Add(n int64) { c.set.add(c.label, int(n)) }
