@@ -1,5 +1,5 @@
 # The commands of the house. CI runs .ci/run; the long suites run one at a time.
-.PHONY: build test ci long show-engine show-engine-short show-pipeline show-pipeline-short show-http show-http-short reference update bench fuzz kills
+.PHONY: build test ci long edges brokers show-engine show-engine-short show-pipeline show-pipeline-short show-http show-http-short reference update bench fuzz kills
 
 build:
 	go build -o bin/engine ./cmd/engine
@@ -54,5 +54,14 @@ LOOPS ?= 200
 kills:
 	go test ./test/crash -run TestKillKafka -loops $(LOOPS) -timeout 60m -v
 
+# edges are strangers at the write API, at full size: slow clients, a hog, HTTP/2 attacks, a million headers; the brokers of test/kafka are Apache's.
+edges:
+	go test ./test/edges -run 'SlowClients|Hog' -slow 2000 -load 12s -v
+	go test ./test/edges -run HTTP2 -attack 5s -timeout 30m -v
+	go test ./sources -run RandomHeaders -headers 1000000 -v
+
+brokers:
+	go test ./test/kafka -long -timeout 30m -v
+
 # long is cut into suites of at most 60 minutes.
-long: fuzz kills show-engine show-pipeline show-http
+long: fuzz kills edges brokers show-engine show-pipeline show-http

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-var rotations = flags.Int("rotations", 10_000, "rotations of the model of a log's writer")
+var rotations = flags.Int("rotations", 4000, "rotations of the model of a log's writer")
 
 // A logWriter is a model of what programs and logrotate do to a log: it writes lines, whole or in two pieces, renames the log and keeps
 // the last files, or truncates it, with random pauses in between; the engine is killed and started again, and takes its time to be done.
@@ -94,6 +94,7 @@ func TestTailModel(t *testing.T) {
 		kills   bool
 	}{{"app.log", false}, {"app.log*", false}, {"app.log", true}, {"app.log*", true}} {
 		t.Run(fmt.Sprintf("%s, kills %v", c.pattern, c.kills), func(t *testing.T) {
+			t.Parallel()
 			inTail(t, func(r *tailRig) {
 				r.config.Paths = []string{r.dir + "/" + c.pattern}
 				r.config.RotateWait = time.Second

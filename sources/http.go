@@ -90,6 +90,7 @@ type httpSource struct {
 	clients   *clients
 	debugging chan struct{} // scripts that are being tried
 	started   time.Time
+	graces    graces
 }
 
 // mostDebugging is how many scripts are tried at once.
@@ -98,6 +99,7 @@ const mostDebugging = 2
 func newHTTP(env engine.Env, c httpConfig) (engine.Source, error) {
 	s := &httpSource{
 		env: env, config: c, clients: newClients(c), counters: newHTTPCounters(env), bodies: newBodies(c), debugging: make(chan struct{}, mostDebugging),
+		graces: graces{header: headerTimeout, body: slowGrace, answer: writeTimeout},
 	}
 	s.rooms.New = func() any { return new(workroom) }
 	var errs []error

@@ -162,6 +162,7 @@ type answer struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	status  int
+	grace   time.Duration // for each piece
 }
 
 const (
@@ -170,8 +171,8 @@ const (
 	writeTimeout = 10 * time.Second
 )
 
-func newAnswer(w http.ResponseWriter) *answer {
-	return &answer{ResponseWriter: w, control: http.NewResponseController(w)}
+func newAnswer(w http.ResponseWriter, grace time.Duration) *answer {
+	return &answer{ResponseWriter: w, control: http.NewResponseController(w), grace: grace}
 }
 
 // WriteHeader sends the status.
@@ -200,7 +201,7 @@ func (a *answer) Write(b []byte) (n int, err error) {
 }
 
 // patient begins the time for the next piece. Connections without deadlines, of tests, are written to without.
-func (a *answer) patient() { _ = a.control.SetWriteDeadline(time.Now().Add(writeTimeout)) }
+func (a *answer) patient() { _ = a.control.SetWriteDeadline(time.Now().Add(a.grace)) }
 
 // Unwrap is for http.ResponseController.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -38,7 +38,7 @@ func (s *httpSource) readBody(w http.ResponseWriter, r *http.Request, q url.Valu
 	if encoding != "" {
 		limit = min(limit, s.config.MaxCompressed)
 	}
-	data, e := readPlain(w, r, limit, h)
+	data, e := readPlain(w, r, limit, s.graces.body, h)
 	if e != nil || encoding == "" {
 		return data, e
 	}
@@ -58,8 +58,8 @@ func (s *httpSource) readBody(w http.ResponseWriter, r *http.Request, q url.Valu
 	return plain, nil
 }
 
-// readPlain reads what is sent, at most limit bytes, and not for ever.
-func readPlain(w http.ResponseWriter, r *http.Request, limit engine.Size, h *hold) ([]byte, *apiError) {
+// readPlain reads what is sent, at most limit bytes, and not for ever: in each grace slowBytes must come.
+func readPlain(w http.ResponseWriter, r *http.Request, limit engine.Size, grace time.Duration, h *hold) ([]byte, *apiError) {
 	if r.ContentLength > int64(limit) {
 		return nil, tooLarge(limit)
 	}
@@ -73,13 +73,12 @@ func readPlain(w http.ResponseWriter, r *http.Request, limit engine.Size, h *hol
 	}
 	data := make([]byte, 0, size)
 	control := http.NewResponseController(w)
-	mark, next := time.Now(), 0 // by mark+slowGrace there must be more than next bytes
+	next := 0 // there must be more than so many bytes by the deadline
 	for {
 		if len(data) >= next {
-			mark = time.Now()
 			next = len(data) + slowBytes
 			// Connections without deadlines, of tests, are read without.
-			_ = control.SetReadDeadline(mark.Add(slowGrace))
+			_ = control.SetReadDeadline(time.Now().Add(grace))
 		}
 		if len(data) == cap(data) {
 			size := 2 * cap(data)

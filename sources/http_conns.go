@@ -8,7 +8,8 @@ import (
 )
 
 // limitedListener closes connections beyond a number, of all and of one address. Where all are taken, the address with
-// the most connections loses its oldest one to an address with fewer: however many slow clients there are, another one is served.
+// the most connections loses its oldest one to an address with fewer: however many slow clients there are, another one is served, as long as
+// they come from fewer addresses than there are connections.
 type limitedListener struct {
 	net.Listener
 	most, perAddress int

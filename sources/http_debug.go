@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"dataflow/dsl/pipeline"
 	"dataflow/engine/point"
@@ -279,6 +280,9 @@ func placeOf(at pipeline.Place, sources map[string]string) debugPlace {
 		}
 		d.Pos += n + 1
 	}
-	d.Pos += max(0, at.Col-1)
+	for range at.Col - 1 { // columns count characters
+		_, size := utf8.DecodeRuneInString(text[d.Pos:])
+		d.Pos += size
+	}
 	return d
 }

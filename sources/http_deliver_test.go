@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"dataflow/engine"
 	"dataflow/engine/enginetest"
@@ -233,7 +234,7 @@ func TestHTTPLabels(t *testing.T) {
 	for name := range a.tally.n {
 		name, label, _ := strings.Cut(name, "/")
 		count[name]++
-		if len(label) > 64 || strings.ContainsAny(label, "\x00{}\"\n\xff") {
+		if len(label) > 64 || strings.ContainsAny(label, "\x00{}\"\n") || !utf8.ValidString(label) {
 			t.Errorf("the label %q of %s", label, name)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	flags "flag" // the package has a function flag
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -115,7 +116,9 @@ func checkPoint(t *testing.T, p *point.Point) {
 	}
 }
 
-// TestHTTPRandomHeaders: of a hundred thousand requests with headers by chance none reaches what reads bodies (guarantees E2).
+var randomHeaders = flags.Int("headers", 100_000, "requests with headers by chance; a million is the guarantee")
+
+// TestHTTPRandomHeaders: of many requests with headers by chance none reaches what reads bodies (guarantees E2).
 func TestHTTPRandomHeaders(t *testing.T) {
 	env, counts := testEnv(t)
 	c := defaultHTTP()
@@ -147,7 +150,7 @@ func TestHTTPRandomHeaders(t *testing.T) {
 	}
 	names := []string{"Authorization", "X-Token", "Proxy-Authorization", "X-Forwarded-For", "X-Real-Ip", "Forwarded", "Cookie", "X-Original-Url", "Host"}
 	w := &record{}
-	for i := range 100_000 {
+	for i := range *randomHeaders {
 		r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/v1/write/metric", RawQuery: "token=" + token}, Header: http.Header{}, RemoteAddr: "203.0.113.9:1"}
 		if i%2 == 0 {
 			r.RemoteAddr = "127.0.0.1:1"
@@ -162,7 +165,7 @@ func TestHTTPRandomHeaders(t *testing.T) {
 			t.Fatalf("%d for %v", w.status, r.Header)
 		}
 	}
-	if n := counts.get("http_requests//v1/write 403"); n != 100_000 {
+	if n := counts.get("http_requests//v1/write 403"); n != int64(*randomHeaders) {
 		t.Errorf("%d were counted", n)
 	}
 }

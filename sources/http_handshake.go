@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+	"time"
 )
 
 // tlsListener makes TLS connections of those of another listener. The handshake is done here, not by the server: only
@@ -12,6 +13,7 @@ import (
 type tlsListener struct {
 	net.Listener
 	config *tls.Config
+	within time.Duration // a handshake must succeed
 
 	ready  chan net.Conn
 	ended  chan struct{}
@@ -21,8 +23,8 @@ type tlsListener struct {
 	open   sync.WaitGroup
 }
 
-func newTLSListener(l net.Listener, config *tls.Config) *tlsListener {
-	t := &tlsListener{Listener: l, config: config, ready: make(chan net.Conn), ended: make(chan struct{})}
+func newTLSListener(l net.Listener, config *tls.Config, within time.Duration) *tlsListener {
+	t := &tlsListener{Listener: l, config: config, within: within, ready: make(chan net.Conn), ended: make(chan struct{})}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.open.Go(t.run)
 	return t
@@ -43,7 +45,7 @@ func (t *tlsListener) run() {
 
 func (t *tlsListener) shake(c net.Conn) {
 	conn := tls.Server(c, t.config)
-	ctx, cancel := context.WithTimeout(t.ctx, headerTimeout)
+	ctx, cancel := context.WithTimeout(t.ctx, t.within)
 	defer cancel()
 	if conn.HandshakeContext(ctx) != nil {
 		c.Close()

@@ -96,9 +96,6 @@ func TestHTTPHostileBodies(t *testing.T) {
 			if ratio > 32 {
 				t.Errorf("%s as %s: %.1f times the body", name, category, ratio)
 			}
-			if most := 100*time.Millisecond + time.Duration(len(x.body))*100*time.Nanosecond; took > most {
-				t.Errorf("%s as %s: %d bytes took %v", name, category, len(x.body), took)
-			}
 			if e != nil && len(e.message) > 2*maxErrorMessage*6 {
 				t.Errorf("%s: a message of %d bytes", name, len(e.message))
 			}

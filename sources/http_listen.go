@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 )
@@ -15,7 +16,7 @@ const unixMode = 0o660
 func (s *httpSource) listen(ctx context.Context) (net.Listener, error) {
 	path, isUnix := strings.CutPrefix(s.config.Listen, "unix:")
 	if !isUnix {
-		return s.env.Listen(ctx, "tcp", s.config.Listen)
+		return s.env.Listen(ctx, networkOf(s.config.Listen), s.config.Listen)
 	}
 	if err := s.removeDeadSocket(ctx, path); err != nil {
 		return nil, err
@@ -29,6 +30,16 @@ func (s *httpSource) listen(ctx context.Context) (net.Listener, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// networkOf returns the network of an address. Where it is 0.0.0.0, Go would serve IPv6, too, which is more than what was asked for.
+func networkOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		if addr, err := netip.ParseAddr(host); err == nil && addr.Is4() {
+			return "tcp4"
+		}
+	}
+	return "tcp"
 }
 
 var (

@@ -3,7 +3,10 @@ package sources
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -19,27 +22,70 @@ func (s *httpSource) queryRaw(w http.ResponseWriter, r *http.Request) *apiError 
 	if e != nil {
 		return e
 	}
-	var in map[string]json.RawMessage
-	if err := json.Unmarshal(body, &in); err != nil {
+	body, err := withToken(body, s.dataway.Query().Get("token"))
+	if err != nil {
 		return bad("invalidJSON", "%v", err)
-	}
-	if token := s.dataway.Query().Get("token"); token != "" && isEmptyText(in["token"]) {
-		if in == nil {
-			in = map[string]json.RawMessage{}
-		}
-		quoted, err := json.Marshal(token)
-		if err == nil {
-			in["token"] = quoted
-		}
-		if body, err = json.Marshal(in); err != nil {
-			return bad("invalidJSON", "%v", err)
-		}
 	}
 	return s.proxy(w, r, "/v1/query/raw", body)
 }
 
-func isEmptyText(raw json.RawMessage) bool {
-	return len(raw) == 0 || string(raw) == `""` || string(raw) == "null"
+// withToken returns a query with the given token where it has none of its own. Nothing else of it changes: not the order of its members,
+// not the digits of its numbers, and none that are unknown here are lost. An error says why body is no JSON object.
+func withToken(body []byte, token string) ([]byte, error) {
+	in := json.NewDecoder(bytes.NewReader(body))
+	if start, err := in.Token(); err != nil {
+		return nil, noJSON(err)
+	} else if start != json.Delim('{') {
+		return nil, errNoObject
+	}
+	first, members := int(in.InputOffset()), in.More()
+	at, end, empty := first, -1, true // of the token; without an end there is none
+	for in.More() {
+		key, err := in.Token()
+		if err != nil {
+			return nil, noJSON(err)
+		}
+		var value json.RawMessage
+		if err := in.Decode(&value); err != nil {
+			return nil, noJSON(err)
+		}
+		if key == "token" { // of several the last one counts
+			end = int(in.InputOffset())
+			at = end - len(value)
+			empty = string(value) == `""` || string(value) == "null"
+		}
+	}
+	if _, err := in.Token(); err != nil {
+		return nil, noJSON(err)
+	}
+	if _, err := in.Token(); !errors.Is(err, io.EOF) {
+		return nil, errNoObject
+	}
+	if token == "" || !empty {
+		return body, nil
+	}
+	value, err := json.Marshal(token)
+	if err != nil {
+		return nil, err
+	}
+	if end < 0 {
+		value = append([]byte(`"token":`), value...)
+		if members {
+			value = append(value, ',')
+		}
+		end = first
+	}
+	return slices.Concat(body[:at], value, body[end:]), nil
+}
+
+var errNoObject = errors.New("the body is not one JSON object")
+
+// noJSON says of a body that ends early what its reader calls EOF.
+func noJSON(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // objectLabels serves POST and DELETE /v1/object/labels.

@@ -21,6 +21,13 @@ const (
 	maxStreams    = 100 // of an HTTP/2 connection
 )
 
+// graces are how long slow clients are waited for. Tests have less of it.
+type graces struct {
+	header time.Duration // and for a handshake
+	body   time.Duration // for slowBytes of a body
+	answer time.Duration // for a client to take writePiece
+}
+
 // Run serves until ctx ends. Requests that came before are answered, up to answer_timeout.
 func (s *httpSource) Run(ctx context.Context, emit engine.Emit) error {
 	s.started = s.env.Now()
@@ -32,14 +39,14 @@ func (s *httpSource) Run(ctx context.Context, emit engine.Emit) error {
 	}
 	server := &http.Server{
 		Handler: s.handler(ctx, emit), ConnContext: withPeer,
-		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ReadHeaderTimeout: s.graces.header, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(s.env.Log.Handler(), slog.LevelDebug), // what strangers send is no warning
 		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 	}
 	listener = newLimitedListener(listener, s.config.MaxConnections, s.counters)
 	if certificates != nil {
 		server.TLSConfig = certificates
-		listener = newTLSListener(listener, certificates)
+		listener = newTLSListener(listener, certificates, s.graces.header)
 	} else {
 		listener = strictListener{listener}
 	}
@@ -85,7 +92,7 @@ func (s *httpSource) handler(ctx context.Context, emit engine.Emit) http.Handler
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.running.Add(1)
 		defer s.running.Done()
-		answer := newAnswer(w)
+		answer := newAnswer(w, s.graces.answer)
 		// What stands here from the answer before would cut "100 Continue" off.
 		_ = answer.control.SetWriteDeadline(time.Time{})
 		serve, route := routes.find(r)

@@ -37,7 +37,7 @@ func defaultHTTP() httpConfig {
 	return *engine.Lookup(engine.SourceNode, "http").NewConfig().(*httpConfig)
 }
 
-func serveHTTP(t *testing.T, emit engine.Emit, change func(*httpConfig)) *served {
+func serveHTTP(t *testing.T, emit engine.Emit, change func(*httpConfig), adjust ...func(*httpSource)) *served {
 	t.Helper()
 	env, counts := testEnv(t)
 	var mu sync.Mutex
@@ -64,6 +64,9 @@ func serveHTTP(t *testing.T, emit engine.Emit, change func(*httpConfig)) *served
 	s, err := newHTTP(env, c)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range adjust {
+		f(s.(*httpSource))
 	}
 	if emit == nil {
 		emit = func(_ context.Context, b *engine.Batch) error { enginetest.Done(b); return nil }

@@ -15,6 +15,24 @@ import (
 
 var commandOfExample = regexp.MustCompile(`(?m)^#   (?:cd (\S+) && )?engine (.*)$`)
 
+var callOfExample = regexp.MustCompile(`(?m)^#   (curl .*)$`)
+
+// runExample runs an example until it ends, or until the calls in its heading were made; their answers stand behind its output.
+func runExample(t *testing.T, dir, graph string, args []string, calls [][][]byte) result {
+	t.Helper()
+	if calls == nil {
+		return process(t, dir, nil, args...)
+	}
+	var answers strings.Builder
+	r := served(t, dir, graph, func(address string) {
+		for _, call := range calls {
+			answers.WriteString(strings.TrimSuffix(curl(t, dir, string(call[1]), address), "\n") + "\n")
+		}
+	}, args...)
+	r.out += answers.String()
+	return r
+}
+
 // TestExamples runs every example by the command in its heading and holds what it prints to expected.txt. What an
 // example leaves in the dead letters stands there too.
 func TestExamples(t *testing.T) {
@@ -39,7 +57,7 @@ func TestExamples(t *testing.T) {
 			if r := inProcess("", "validate", graph); r.code != 0 {
 				t.Fatalf("validate: %d\n%s", r.code, r.stderr)
 			}
-			r := process(t, filepath.Join(dir, string(m[1])), nil, append(words(string(m[2])), "--log-level", "warn")...)
+			r := runExample(t, filepath.Join(dir, string(m[1])), graph, append(words(string(m[2])), "--log-level", "warn"), callOfExample.FindAllSubmatch(src, -1))
 			if said := withoutDeadLetters(r.stderr); r.code != 0 || said != "" {
 				t.Errorf("exit code %d\n%s", r.code, said)
 			}

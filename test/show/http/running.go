@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ func (s show) clients() error {
 
 // tail follows a log that grows and rotates, and kills the engine meanwhile.
 func (s show) tail() error {
-	if err := s.Tests("./sources", "-run", "^TestFileTail|^TestTail", "-count=1", "-v"); err != nil {
+	if err := s.Tests("./sources", "-run", "^TestFileTail|^TestTail", "-count=1", "-v", "-rotations", strconv.Itoa(s.Scale(10_000, 1000))); err != nil {
 		return err
 	}
 	seed := uint64(time.Now().UnixNano())
