@@ -73,6 +73,10 @@ func parsePatterns(files []engine.File) *patterns {
 	return p
 }
 
+// Patterns returns the grok patterns that files define, for [pipeline.Options], as the option patterns reads them. The error is a
+// [diag.List].
+func Patterns(files []engine.File) (map[string]string, error) { return parsePatterns(files).check() }
+
 // check returns the patterns for [pipeline.Options], or what is wrong with them.
 func (p *patterns) check() (map[string]string, error) {
 	// A script that uses each pattern in a line of its own finds out which of them are no expressions.

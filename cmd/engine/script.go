@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,9 +13,11 @@ import (
 	"dataflow/dsl/pipeline"
 	"dataflow/dsl/pipeline/lint"
 	"dataflow/dsl/pipeline/syntax"
+	"dataflow/engine"
 	"dataflow/engine/diag"
 	"dataflow/engine/point"
 	"dataflow/engine/runtime"
+	"dataflow/operators"
 )
 
 func scriptCommand(s streams) *cobra.Command {
@@ -27,14 +30,16 @@ func scriptCommand(s streams) *cobra.Command {
 type scriptFlags struct {
 	scriptInput
 	scriptHost
-	zone string
-	raw  bool
+	zone     string
+	patterns string
+	raw      bool
 }
 
 func (f *scriptFlags) add(c *cobra.Command) {
 	f.scriptInput.add(c)
 	f.scriptHost.add(c)
 	c.Flags().StringVar(&f.zone, "timezone", "", "IANA `zone` of times that name none, by default the machine's")
+	c.Flags().StringVar(&f.patterns, "patterns", "", "a `file` or folder of grok patterns; by default the folder pattern beside the script or above it, if there is one")
 	c.Flags().BoolVar(&f.raw, "raw", false, "leave out the status mapping and the time that follow a run")
 }
 
@@ -46,7 +51,7 @@ type scriptFile struct {
 }
 
 // options returns what is around the script, and reads its text.
-func (f *scriptFlags) options(path string) (*scriptFile, pipeline.Options, error) {
+func (f *scriptFlags) options(s streams, path string) (*scriptFile, pipeline.Options, error) {
 	file := &scriptFile{path: path, loaded: map[string]string{}}
 	o := pipeline.Options{Name: filepath.Base(path), Bare: f.raw, Loader: func(name string) (string, error) {
 		other := filepath.Join(filepath.Dir(path), filepath.FromSlash(name))
@@ -72,7 +77,56 @@ func (f *scriptFlags) options(path string) (*scriptFile, pipeline.Options, error
 		return nil, o, err
 	}
 	o.Host = host
+	files, err := f.patternFiles(path)
+	if err != nil {
+		return nil, o, &exitError{exitConfig, err}
+	}
+	for _, p := range files {
+		file.loaded[p.Path] = string(p.Data)
+	}
+	if o.Patterns, err = operators.Patterns(files); err != nil {
+		var faults diag.List
+		if !errors.As(err, &faults) {
+			return nil, o, &exitError{exitConfig, err}
+		}
+		return nil, o, badGraph(s, faults.Sort(), file.source)
+	}
 	return file, o, nil
+}
+
+// patternFiles reads the files of grok patterns for the script at path.
+func (f *scriptFlags) patternFiles(path string) ([]engine.File, error) {
+	from := f.patterns
+	if from == "" {
+		const folder = "pattern" // of a folder of scripts, where those for logging may lie at the top
+		for _, dir := range []string{filepath.Dir(path), filepath.Dir(filepath.Dir(path))} {
+			if info, err := os.Stat(filepath.Join(dir, folder)); err == nil && info.IsDir() {
+				from = filepath.Join(dir, folder)
+				break
+			}
+		}
+		if from == "" {
+			return nil, nil
+		}
+	}
+	paths := []string{from}
+	if entries, err := os.ReadDir(from); err == nil {
+		paths = nil
+		for _, e := range entries {
+			if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
+				paths = append(paths, filepath.Join(from, e.Name()))
+			}
+		}
+	}
+	var files []engine.File
+	for _, p := range paths {
+		text, err := os.ReadFile(p)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, engine.File{Path: p, Data: text})
+	}
+	return files, nil
 }
 
 // compile compiles the script. What is wrong with it has been printed when it returns an error, and so has what it is
@@ -152,7 +206,7 @@ func scriptRunCommand(s streams) *cobra.Command {
 }
 
 func (f *scriptFlags) run(s streams, path string, asJSON bool) error {
-	file, o, err := f.options(path)
+	file, o, err := f.options(s, path)
 	if err != nil {
 		return err
 	}

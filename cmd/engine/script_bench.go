@@ -71,7 +71,7 @@ func (f *benchFlags) run(s streams, path string) error {
 	if f.input != "" {
 		f.file = f.input
 	}
-	file, o, err := f.options(path)
+	file, o, err := f.options(s, path)
 	if err != nil {
 		return err
 	}

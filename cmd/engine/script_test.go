@@ -417,3 +417,28 @@ func TestScriptRunSays(t *testing.T) {
 		t.Errorf("printed\n%s", r.out)
 	}
 }
+
+// TestScriptPatterns finds grok patterns where a folder of scripts has them, or where a flag says.
+func TestScriptPatterns(t *testing.T) {
+	dir := files(t, "x.p", `grok(_, "%{ID:id}")`, "metric/y.p", `grok(_, "%{ID:id}")`, "pattern/own", "# ours\nID [A-Z]{2}\\d+\n",
+		"other", "ID \\d+\n", "broken", "ID %{NOSUCH}\nX\n", "alone/z.p", "add_key(a, 1)")
+	for _, x := range []struct {
+		args, want string
+		code       int
+	}{
+		{"x.p", `id="AB12"`, 0}, {"metric/y.p", `id="AB12"`, 0}, {"x.p --patterns other", `id="12"`, 0},
+		{"x.p --patterns broken", "broken:1: error: defining grok pattern ID: unknown grok pattern", 3}, {"x.p --patterns broken", "broken:2: error: pattern \"X\" has no expression", 3},
+		{"x.p --patterns nosuch", "no such file", 3}, {"alone/z.p", "a=1i", 0},
+	} {
+		args := strings.Fields(x.args)
+		for i, a := range args {
+			if !strings.HasPrefix(a, "--") {
+				args[i] = filepath.Join(dir, filepath.FromSlash(a))
+			}
+		}
+		r := inProcess("", append([]string{"script", "run", "-T", "x AB12 y"}, args...)...)
+		if r.code != x.code || !strings.Contains(r.out+r.stderr, x.want) {
+			t.Errorf("%s: %d\n%s%s\nwant %s", x.args, r.code, r.out, r.stderr, x.want)
+		}
+	}
+}
