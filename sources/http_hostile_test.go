@@ -78,7 +78,7 @@ func hostileBodies() map[string]struct {
 	}
 }
 
-// TestHTTPHostileBodies holds what a body costs to its size: memory to 32 times, and time to what its bytes may take.
+// TestHTTPHostileBodies holds the memory that a body costs to 32 times its size. How long it took is said, and not judged.
 func TestHTTPHostileBodies(t *testing.T) {
 	a := newAPI(t, nil)
 	for name, x := range hostileBodies() {

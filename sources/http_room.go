@@ -36,9 +36,13 @@ const spareFields = 4
 
 // mostPoints returns how many points a body may have. Small ones may have any; of a large one whose points are but a few bytes the engine
 // would hold a hundred times its size.
-func (s *httpSource) mostPoints(e *bodyEncoding, body []byte) int {
-	const few = 1000
-	return min(s.config.MaxPoints, max(few, len(body)/e.least))
+func (s *httpSource) mostPoints(e *bodyEncoding, category point.Category, body []byte) int {
+	const few, leastRUM = 1000, 32 // points of RUM get five tags each
+	least := e.least
+	if category == point.RUM {
+		least = max(least, leastRUM)
+	}
+	return min(s.config.MaxPoints, max(few, len(body)/least))
 }
 
 // roomFor returns for how many points to make room, and how much behind the fields of each.

@@ -133,7 +133,7 @@ func (s *httpSource) parse(body []byte, x *request) ([]point.Point, *apiError) {
 		s.counters.precisions.add(x.q.Get("precision"), 1)
 	}
 	encoding := encodingOf(x.r.Header.Get("Content-Type"))
-	most := s.mostPoints(encoding, body)
+	most := s.mostPoints(encoding, x.category, body)
 	room, spare := roomFor(encoding, body, most)
 	x.room = s.rooms.Get().(*workroom)
 	points, err := encoding.read(x.room.take(room), &x.room.arena, body, point.ReadOptions{
