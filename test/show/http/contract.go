@@ -43,7 +43,7 @@ func (s show) differences(letter string, tests ...string) error {
 		if err != nil {
 			return err
 		}
-		for _, m := range regexp.MustCompile(`(?m)^\t"(` + letter + `\d+)": *\{`).FindAllStringSubmatch(string(code), -1) {
+		for _, m := range regexp.MustCompile(`(?m)^\t"(`+letter+`\d+)": *\{`).FindAllStringSubmatch(string(code), -1) {
 			if !said[m[1]] {
 				return fmt.Errorf("%s deviates in %s and stands in no row of %s", m[1], file, page)
 			}
