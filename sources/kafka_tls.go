@@ -3,13 +3,12 @@ package sources
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
 	"dataflow/engine"
+	"dataflow/engine/httpclient"
 )
 
 // kafkaTLS is the tls option of what speaks to Kafka.
@@ -30,27 +29,9 @@ func (t *kafkaTLS) config(now func() time.Time) (*tls.Config, error) {
 	if t.Enabled == nil && said {
 		return nil, engine.FieldError("tls", errors.New("does not say enabled: write enabled: true, else everything goes out in clear"))
 	}
-	c := &tls.Config{
-		MinVersion: tls.VersionTLS12, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify, Time: now,
-	}
-	if t.CA.Path != "" {
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(t.CA.Data) {
-			return nil, engine.FieldError("tls.ca", fmt.Errorf("%s holds no PEM certificate", t.CA.Path))
-		}
-	}
-	if (t.Cert.Path == "") != (t.Key.Path == "") {
-		return nil, engine.FieldError("tls.key", errors.New("cert and key belong together"))
-	}
-	if t.Cert.Path != "" {
-		pair, err := tls.X509KeyPair(t.Cert.Data, t.Key.Data)
-		if err != nil {
-			return nil, engine.FieldError("tls.cert", fmt.Errorf("reading %s and %s: %w", t.Cert.Path, t.Key.Path, err))
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	if !t.on() {
-		return nil, nil
+	c, err := httpclient.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}.Config(now)
+	if err != nil || !t.on() {
+		return nil, err
 	}
 	return c, nil
 }

@@ -55,7 +55,7 @@ type Answer struct {
 // It speaks HTTP/1.1 only: bodies are few and large, and several connections carry them better than the one
 // of HTTP/2. Proxies of the environment do not count: what a graph does stands in the graph.
 func New(env engine.Env, o Options) (*Client, error) {
-	tlsConfig, err := o.TLS.config(env.Now)
+	tlsConfig, err := o.TLS.Config(env.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -19,8 +19,8 @@ type TLS struct {
 	InsecureSkipVerify bool        `yaml:"insecure_skip_verify" doc:"accept any certificate of the server"`
 }
 
-// config returns the TLS configuration, nil for the default one.
-func (t TLS) config(now func() time.Time) (*tls.Config, error) {
+// Config returns the TLS configuration, with now as its clock. An error is one of [engine.FieldError] with the path tls.*.
+func (t TLS) Config(now func() time.Time) (*tls.Config, error) {
 	c := &tls.Config{
 		MinVersion: tls.VersionTLS12, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify, Time: now,
 	}

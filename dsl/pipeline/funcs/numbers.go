@@ -31,13 +31,9 @@ var _ = declare(Decl{
 			Want: "a=0\nb=0\nc=9223372036854775807"},
 	},
 	Bind: func(c *Call) eval.Expr {
-		val, base := c.Value(0), c.Value(1)
+		number := c.inBase()
 		return func(f *eval.Frame) (point.Value, bool) {
-			v, ok := val(f)
-			if !ok {
-				return failed()
-			}
-			b, ok := base(f)
+			v, b, ok := number(f)
 			if !ok {
 				return failed()
 			}
@@ -70,13 +66,9 @@ var _ = declare(Decl{
 			Message: `{"id": 3735928559}`, Want: "a=\"\"\nx=3735928559\nb=\"deadbeef\""},
 	},
 	Bind: func(c *Call) eval.Expr {
-		val, base := c.Value(0), c.Value(1)
+		number := c.inBase()
 		return func(f *eval.Frame) (point.Value, bool) {
-			v, ok := val(f)
-			if !ok {
-				return failed()
-			}
-			b, ok := base(f)
+			v, b, ok := number(f)
 			if !ok {
 				return failed()
 			}
@@ -121,3 +113,14 @@ var _ = declare(Decl{
 		}
 	},
 })
+
+// inBase evaluates the arguments val and base.
+func (c *Call) inBase() func(f *eval.Frame) (val, base point.Value, ok bool) {
+	val, base := c.Value(0), c.Value(1)
+	return func(f *eval.Frame) (v, b point.Value, ok bool) {
+		if v, ok = val(f); ok {
+			b, ok = base(f)
+		}
+		return v, b, ok
+	}
+}

@@ -39,19 +39,10 @@ func traceID(s string) (id uint64, ok bool) {
 	if len(s) != digits && len(s) != 2*digits {
 		return 0, false
 	}
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case c >= '0' && c <= '9':
-			c -= '0'
-		case c >= 'a' && c <= 'f':
-			c -= 'a' - 10
-		case c >= 'A' && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return 0, false
-		}
-		id = id<<4 | uint64(c)
+	// The first half counts for nothing, but it must be digits, too.
+	if _, err := strconv.ParseUint(s[:digits], 16, 64); err != nil {
+		return 0, false
 	}
-	return id, true
+	id, err := strconv.ParseUint(s[len(s)-digits:], 16, 64)
+	return id, err == nil
 }

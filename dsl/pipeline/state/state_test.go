@@ -345,7 +345,7 @@ func TestWindowCopies(t *testing.T) {
 	if out, stays := s.Settle(true, nil); out != nil || stays {
 		t.Fatalf("got %v, %v", out, stays)
 	}
-	copy(text, "XXXXXXX")
+	copy(text, "changed")
 	hit := point.Point{}
 	s.Begin(&hit)
 	s.Register(&hit, "", strs("a"), 1, 1)
