@@ -28,7 +28,7 @@ type httpConfig struct {
 	MaxCompressed  engine.Size     `yaml:"max_compressed" doc:"largest body as it is sent, where it is compressed"`
 	MaxPoints      int             `yaml:"max_points" doc:"most points of a body"`
 	AnswerTimeout  time.Duration   `yaml:"answer_timeout" doc:"a client waits so long for the graph to be done with its points, then it gets 503 and should send them again"`
-	MaxConnections int             `yaml:"max_connections" doc:"connections at a time; an eighth of them from one address"`
+	MaxConnections int             `yaml:"max_connections" doc:"connections at a time, an eighth of them from one address; when all are taken a new one displaces the one that waits longest for an answer"`
 	ClientRate     engine.Rate     `yaml:"client_rate" doc:"requests that one address may make, as in 100/s; above it gets 429. 0/s is no limit"`
 	Dataway        engine.Secret   `yaml:"dataway" doc:"address with its token that queries are proxied to"`
 }
@@ -87,6 +87,7 @@ type httpSource struct {
 	running   sync.WaitGroup // requests, and batches on their way into the graph
 	bodies    *bodies
 	rooms     sync.Pool // of *workroom
+	unfold    decompressor
 	clients   *clients
 	debugging chan struct{} // scripts that are being tried
 	started   time.Time

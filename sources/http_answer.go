@@ -163,6 +163,7 @@ type answer struct {
 	control *http.ResponseController
 	status  int
 	grace   time.Duration // for each piece
+	conn    *limitedConn
 }
 
 const (
@@ -171,8 +172,8 @@ const (
 	writeTimeout = 10 * time.Second
 )
 
-func newAnswer(w http.ResponseWriter, grace time.Duration) *answer {
-	return &answer{ResponseWriter: w, control: http.NewResponseController(w), grace: grace}
+func newAnswer(w http.ResponseWriter, grace time.Duration, conn *limitedConn) *answer {
+	return &answer{ResponseWriter: w, control: http.NewResponseController(w), grace: grace, conn: conn}
 }
 
 // WriteHeader sends the status.
@@ -189,6 +190,8 @@ func (a *answer) Write(b []byte) (n int, err error) {
 	if a.status == 0 {
 		a.WriteHeader(http.StatusOK)
 	}
+	a.conn.work(-1) // while it waits for the client
+	defer a.conn.work(1)
 	for len(b) > 0 && err == nil {
 		var k int
 		k, err = a.ResponseWriter.Write(b[:min(len(b), writePiece)])

@@ -38,7 +38,10 @@ func (s *httpSource) readBody(w http.ResponseWriter, r *http.Request, q url.Valu
 	if encoding != "" {
 		limit = min(limit, s.config.MaxCompressed)
 	}
+	conn := connOf(r.Context())
+	conn.work(-1) // while it waits for the client
 	data, e := readPlain(w, r, limit, s.graces.body, h)
+	conn.work(1)
 	if e != nil || encoding == "" {
 		return data, e
 	}
@@ -46,7 +49,7 @@ func (s *httpSource) readBody(w http.ResponseWriter, r *http.Request, q url.Valu
 	if byRatio := max(int64(len(data))*maxRatio, ratioFloor); byRatio < most {
 		most = byRatio
 	}
-	plain, err := decompress(encoding, data, int(most), h.grow)
+	plain, err := s.unfold.decompress(encoding, data, int(most), h.grow)
 	switch {
 	case errors.Is(err, errBomb):
 		return nil, tooLarge(engine.Size(most))
@@ -83,7 +86,7 @@ func readPlain(w http.ResponseWriter, r *http.Request, limit engine.Size, grace 
 		if len(data) == cap(data) {
 			size := 2 * cap(data)
 			if r.ContentLength >= int64(len(data)) {
-				size = min(size, int(r.ContentLength)+1)
+				size = min(2*size, int(r.ContentLength)+1) // fewer steps leave less garbage
 			}
 			size = min(size, int(limit)+1)
 			if !h.grow(size) {

@@ -2,27 +2,30 @@ package sources
 
 import (
 	"container/list"
+	"context"
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
-// limitedListener closes connections beyond a number, of all and of one address. Where all are taken, the address with
-// the most connections loses its oldest one to an address with fewer: however many slow clients there are, another one is served, as long as
-// they come from fewer addresses than there are connections.
+// limitedListener closes connections beyond a number, of all and of one address. Where all are taken, a new one displaces
+// another: of the address with the most connections, or of those with the most if several have as many, the one that has waited longest since its last
+// answer. However many slow clients there are, and from however many addresses, one that sends and reads is served: each answer puts it behind all who are slow.
 type limitedListener struct {
 	net.Listener
 	most, perAddress int
 	counters         *httpCounters
+	now              func() time.Time
 
 	mu   sync.Mutex
 	open int
-	by   map[netip.Addr]*list.List // of *limitedConn, the oldest first
+	by   map[netip.Addr]*list.List // of *limitedConn, the longest without an answer first
 }
 
-func newLimitedListener(l net.Listener, most int, counters *httpCounters) *limitedListener {
+func newLimitedListener(l net.Listener, most int, counters *httpCounters, now func() time.Time) *limitedListener {
 	const share = 8 // of the connections one address may have one of so many
-	return &limitedListener{Listener: l, most: most, perAddress: max(1, most/share), counters: counters, by: map[netip.Addr]*list.List{}}
+	return &limitedListener{Listener: l, most: most, perAddress: max(1, most/share), counters: counters, now: now, by: map[netip.Addr]*list.List{}}
 }
 
 // Accept returns the next connection that is within the limits.
@@ -54,35 +57,63 @@ func (l *limitedListener) enter(c *limitedConn) (entered bool, victim *limitedCo
 	if x := l.by[c.addr]; x != nil {
 		own = x.Len()
 	}
+	switch {
 	// The machine itself and a socket are one address with many programs.
-	if own >= l.perAddress && c.addr.IsValid() && !c.addr.IsLoopback() {
+	case own >= l.perAddress && c.addr.IsValid() && !c.addr.IsLoopback():
+		victim = longestIdle(l.by[c.addr])
+	case l.open >= l.most:
+		victim = l.victim(own, c.addr)
+	default:
+		l.add(c)
+		return true, nil
+	}
+	if victim == nil {
 		return false, nil
 	}
-	if l.open >= l.most {
-		heaviest := l.heaviest()
-		if heaviest == nil || heaviest.Len() <= own+1 {
-			return false, nil
-		}
-		victim = heaviest.Front().Value.(*limitedConn)
-		l.remove(victim)
+	l.remove(victim)
+	l.add(c)
+	return true, victim
+}
+
+// victim returns the connection that makes room for another one of an address that has own of them; nil if those that might are all at work.
+func (l *limitedListener) victim(own int, addr netip.Addr) (out *limitedConn) {
+	heaviest := 0
+	for _, x := range l.by {
+		heaviest = max(heaviest, x.Len())
 	}
+	if own == heaviest { // it takes nothing from those that have less or as much
+		return longestIdle(l.by[addr])
+	}
+	for _, x := range l.by {
+		if x.Len() < heaviest {
+			continue
+		}
+		if c := longestIdle(x); c != nil && (out == nil || c.since.Before(out.since)) {
+			out = c
+		}
+	}
+	return out
+}
+
+// longestIdle returns the first connection of an address that nothing of is with the engine.
+func longestIdle(x *list.List) *limitedConn {
+	for e := x.Front(); e != nil; e = e.Next() {
+		if c := e.Value.(*limitedConn); c.working == 0 {
+			return c
+		}
+	}
+	return nil
+}
+
+func (l *limitedListener) add(c *limitedConn) {
 	x := l.by[c.addr]
 	if x == nil {
 		x = list.New()
 		l.by[c.addr] = x
 	}
+	c.since = l.now()
 	c.place = x.PushBack(c)
 	l.open++
-	return true, victim
-}
-
-func (l *limitedListener) heaviest() (out *list.List) {
-	for _, x := range l.by {
-		if out == nil || x.Len() > out.Len() {
-			out = x
-		}
-	}
-	return out
 }
 
 // remove forgets a connection, if that has not been done.
@@ -99,12 +130,16 @@ func (l *limitedListener) remove(c *limitedConn) {
 	l.open--
 }
 
-// limitedConn is a connection that counts.
+// limitedConn is a connection that counts. Its methods but Close may be called on nil, for a request without one.
 type limitedConn struct {
 	net.Conn
-	from  *limitedListener
-	addr  netip.Addr
-	place *list.Element // in its address's list; nil when it counts no more
+	from *limitedListener
+	addr netip.Addr
+
+	// Under the listener's mutex.
+	place   *list.Element // in its address's list; nil when it counts no more
+	since   time.Time     // of its last answer, or of its beginning
+	working int           // requests that wait for the engine, and not the engine for the client
 }
 
 // Close closes the connection and makes room for another.
@@ -113,4 +148,51 @@ func (c *limitedConn) Close() error {
 	c.from.remove(c)
 	c.from.mu.Unlock()
 	return c.Conn.Close()
+}
+
+// work notes that a request waits for the engine from now on, by -1 that it does so no more.
+func (c *limitedConn) work(by int) {
+	if c == nil {
+		return
+	}
+	c.from.mu.Lock()
+	c.working += by
+	c.from.mu.Unlock()
+}
+
+// answered notes that a request has been answered.
+func (c *limitedConn) answered() {
+	if c == nil {
+		return
+	}
+	c.from.mu.Lock()
+	defer c.from.mu.Unlock()
+	c.working--
+	c.since = c.from.now()
+	if c.place != nil {
+		c.from.by[c.addr].MoveToBack(c.place)
+	}
+}
+
+type connKey struct{}
+
+// withConn notes who a connection belongs to, and the connection as it counts, behind what reads it strictly or decrypts it.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	ctx = withPeer(ctx, c)
+	for {
+		if counted, ok := c.(*limitedConn); ok {
+			return context.WithValue(ctx, connKey{}, counted)
+		}
+		outer, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return ctx
+		}
+		c = outer.NetConn()
+	}
+}
+
+// connOf returns the connection of a request, nil if it does not count.
+func connOf(ctx context.Context) *limitedConn {
+	c, _ := ctx.Value(connKey{}).(*limitedConn)
+	return c
 }

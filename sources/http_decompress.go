@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/flate"
@@ -18,17 +19,35 @@ var (
 	errEncoding = errors.New("unknown encoding")
 )
 
+// piece is what longer content is decompressed in.
+const piece = 1 << 20
+
+// decompressor lends out memory, so that bombs in a row do not leave as much garbage each.
+type decompressor struct{ pieces sync.Pool } // of *[piece]byte
+
+func (d *decompressor) piece() []byte {
+	if p, ok := d.pieces.Get().(*[piece]byte); ok {
+		return p[:0]
+	}
+	return new([piece]byte)[:0]
+}
+
 // decompress returns the content of data, at most limit bytes of it. It asks take for the memory before it uses it.
-func decompress(encoding string, data []byte, limit int, take func(int) bool) ([]byte, error) {
+func (d *decompressor) decompress(encoding string, data []byte, limit int, take func(int) bool) ([]byte, error) {
 	from, closing, err := decoder(encoding, data)
 	if err != nil {
 		return nil, err
 	}
 	defer closing()
 	// Up to a piece the buffer doubles. Longer content comes in pieces that are joined at the end: a bomb holds
-	// no more than the limit.
-	const piece, typical, least = 1 << 20, 4, 1 << 10
+	// no more than the limit and a piece.
+	const typical, least = 4, 1 << 10
 	var pieces [][]byte
+	defer func() {
+		for _, p := range pieces {
+			d.pieces.Put((*[piece]byte)(p[:piece]))
+		}
+	}()
 	total := 0
 	buffer := make([]byte, 0, min(limit+1, piece, max(least, typical*len(data))))
 	if !take(cap(buffer)) {
@@ -47,23 +66,24 @@ func decompress(encoding string, data []byte, limit int, take func(int) bool) ([
 		case len(buffer) < cap(buffer):
 			continue
 		}
-		size := piece
 		if cap(buffer) < piece {
-			size = min(2*cap(buffer), piece)
-		}
-		if size = min(size, max(limit-total+1, least)); !take(size) {
-			return nil, errNoRoom
-		}
-		if cap(buffer) < piece && len(pieces) == 0 {
-			buffer = append(make([]byte, 0, max(size, len(buffer)+1)), buffer...)
+			size := min(2*cap(buffer), piece)
+			if !take(size) {
+				return nil, errNoRoom
+			}
+			buffer = append(make([]byte, 0, size), buffer...)
 			continue
+		}
+		if !take(piece) {
+			return nil, errNoRoom
 		}
 		pieces = append(pieces, buffer)
 		total += len(buffer)
-		buffer = make([]byte, 0, size)
+		buffer = d.piece()
 	}
 }
 
+// join returns what was decompressed as one.
 func join(pieces [][]byte, last []byte, total int, take func(int) bool) ([]byte, error) {
 	if len(pieces) == 0 {
 		return last, nil

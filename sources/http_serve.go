@@ -38,12 +38,12 @@ func (s *httpSource) Run(ctx context.Context, emit engine.Emit) error {
 		return engine.Permanent(err)
 	}
 	server := &http.Server{
-		Handler: s.handler(ctx, emit), ConnContext: withPeer,
+		Handler: s.handler(ctx, emit), ConnContext: withConn,
 		ReadHeaderTimeout: s.graces.header, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(s.env.Log.Handler(), slog.LevelDebug), // what strangers send is no warning
 		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 	}
-	listener = newLimitedListener(listener, s.config.MaxConnections, s.counters)
+	listener = newLimitedListener(listener, s.config.MaxConnections, s.counters, s.env.Now)
 	if certificates != nil {
 		server.TLSConfig = certificates
 		listener = newTLSListener(listener, certificates, s.graces.header)
@@ -92,7 +92,10 @@ func (s *httpSource) handler(ctx context.Context, emit engine.Emit) http.Handler
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.running.Add(1)
 		defer s.running.Done()
-		answer := newAnswer(w, s.graces.answer)
+		conn := connOf(r.Context())
+		conn.work(1)
+		defer conn.answered()
+		answer := newAnswer(w, s.graces.answer, conn)
 		// What stands here from the answer before would cut "100 Continue" off.
 		_ = answer.control.SetWriteDeadline(time.Time{})
 		serve, route := routes.find(r)

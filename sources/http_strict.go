@@ -42,6 +42,9 @@ const (
 	inTrailer
 )
 
+// NetConn returns the connection below.
+func (c *strictConn) NetConn() net.Conn { return c.Conn }
+
 // Read reads from the connection. Of a request that is ambiguous it hands on nothing but its end.
 func (c *strictConn) Read(b []byte) (int, error) {
 	if c.refused {

@@ -19,7 +19,7 @@ import (
 
 var (
 	slow    = flag.Int("slow", 300, "slow clients; the guarantee is 2000, with -load 20s")
-	sources = flag.Int("sources", 250, "addresses that slow clients come from, at most 250")
+	sources = flag.Int("sources", 2000, "addresses that slow clients come from, at most 60000")
 	load    = flag.Duration("load", 2*time.Second, "how long each stretch of load lasts; from 10s on the ratios are held to the guarantee")
 )
 
@@ -98,7 +98,7 @@ func stretch(t *testing.T, address string, clients, perSecond int) (ok int, p50,
 func slowly(ctx context.Context, address string, number int) (connections int) {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	if runtime.GOOS == "linux" {
-		dialer.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 1, 0, byte(1+number%*sources))}
+		dialer.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 1, byte(number%*sources/250), byte(1+number%*sources%250))}
 	}
 	const post = "POST /v1/write/network?dry=1&echo=json HTTP/1.1\r\nHost: x\r\n"
 	for ctx.Err() == nil {

@@ -1,0 +1,192 @@
+package sources
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"dataflow/engine"
+)
+
+// connRoom is a limited listener with a clock of its own.
+type connRoom struct {
+	*limitedListener
+	t     *testing.T
+	clock time.Time
+}
+
+func newConnRoom(t *testing.T, most int) *connRoom {
+	r := &connRoom{t: t, clock: time.Unix(1, 0)}
+	r.limitedListener = newLimitedListener(nil, most, nil, func() time.Time {
+		r.clock = r.clock.Add(time.Second)
+		return r.clock
+	})
+	return r
+}
+
+func (r *connRoom) conn(addr string) *limitedConn {
+	a, b := net.Pipe()
+	r.t.Cleanup(func() { a.Close(); b.Close() })
+	return &limitedConn{Conn: a, from: r.limitedListener, addr: netip.MustParseAddr(addr)}
+}
+
+// in lets a connection in and returns it.
+func (r *connRoom) in(addr string) *limitedConn {
+	r.t.Helper()
+	c := r.conn(addr)
+	if entered, _ := r.enter(c); !entered {
+		r.t.Fatalf("%s is kept out", addr)
+	}
+	return c
+}
+
+// displaces checks which connection a new one of addr displaces; nil for none that is let in.
+func (r *connRoom) displaces(addr string, want *limitedConn) {
+	r.t.Helper()
+	entered, victim := r.enter(r.conn(addr))
+	if entered != (want != nil) || victim != want {
+		r.t.Errorf("a connection of %s: entered %v, displaced %p, want %p", addr, entered, victim, want)
+	}
+}
+
+// TestHTTPConnections holds connections of one address to their share, and keeps room for others.
+func TestHTTPConnections(t *testing.T) {
+	r := newConnRoom(t, 16)
+	hog := r.in("10.0.0.1")
+	r.in("10.0.0.1")
+	r.displaces("10.0.0.1", hog) // an eighth of them: its own make room
+	local := r.in("127.0.0.1")
+	for range 13 {
+		r.in("127.0.0.1")
+	}
+	other := r.conn("10.0.0.3")
+	if got, victim := r.enter(other); !got || victim != local {
+		t.Errorf("all are taken: %v, %p goes, want %p of the address with the most", got, victim, local)
+	}
+	for range 2 {
+		other.Close() // twice counts once
+	}
+	if r.open != 15 || len(r.by) != 2 {
+		t.Errorf("%d open of %d addresses", r.open, len(r.by))
+	}
+	if got, victim := r.enter(r.conn("127.0.0.1")); !got || victim != nil {
+		t.Error("a closed connection makes no room")
+	}
+	if keyOf(netip.MustParseAddr("2001:db8::1")) != keyOf(netip.MustParseAddr("2001:db8::2")) {
+		t.Error("a host of IPv6 is many clients")
+	}
+}
+
+// TestHTTPDisplaces: whoever waits longest for an answer goes first, whatever the number of addresses; whoever waits for the engine stays.
+func TestHTTPDisplaces(t *testing.T) {
+	r := newConnRoom(t, 4)
+	a, b, c, d := r.in("10.0.0.1"), r.in("10.0.0.2"), r.in("10.0.0.3"), r.in("10.0.0.4")
+	a.work(1)
+	a.answered()               // it is the newest now
+	b.work(1)                  // it waits for the engine
+	r.displaces("10.0.0.5", c) // as many connections as the others have
+	r.displaces("10.0.0.4", d) // one of an address that has no fewer than the others only takes from itself
+	r.displaces("10.0.0.6", a) // displaced ones count no more: a is older than the two that came since
+	b.answered()
+	two := r.in("10.0.0.7") // displaces that of 10.0.0.5
+	for _, x := range r.by {
+		x.Front().Value.(*limitedConn).work(1)
+	}
+	r.displaces("10.0.0.8", nil) // all wait for the engine
+	c.answered()                 // one that was displaced has an answer nevertheless
+	two.Close()
+	r.in("10.0.0.8")
+}
+
+// TestHTTPSlowDisplaced: with every place taken by slow clients of as many addresses, a request is answered; one that the graph has keeps its place.
+func TestHTTPSlowDisplaced(t *testing.T) {
+	reached, waiting := make(chan struct{}, 2), make(chan struct{})
+	a := newAPI(t, nil)
+	room := newConnRoom(t, 3)
+	entered := make(chan *limitedConn, 10)
+	base := a.source.handler(t.Context(), func(ctx context.Context, b *engine.Batch) error {
+		reached <- struct{}{}
+		<-waiting
+		return a.emit(ctx, b)
+	})
+	server := httptest.NewUnstartedServer(base)
+	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return withConn(ctx, c)
+	}
+	number := byte(0)
+	server.Listener = acceptAs{server.Listener, func(c net.Conn) net.Conn {
+		number++ // each from an address of its own
+		conn := &limitedConn{Conn: c, from: room.limitedListener, addr: netip.AddrFrom4([4]byte{10, 0, 0, number})}
+		got, victim := room.enter(conn)
+		if victim != nil {
+			victim.Close()
+		}
+		if !got {
+			t.Error("kept out")
+		}
+		entered <- conn
+		return &strictConn{Conn: conn}
+	}}
+	server.Start()
+	t.Cleanup(server.Close)
+	slow := func() net.Conn {
+		c, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		if _, err := fmt.Fprint(c, "POST /v1/write/metric HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nm "); err != nil {
+			t.Fatal(err)
+		}
+		<-entered
+		return c
+	}
+	done := make(chan int, 1)
+	post := func() {
+		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := client.Post(server.URL+"/v1/write/metric", "", strings.NewReader("m f=1i 1700000000000000000"))
+		if err != nil {
+			t.Error(err)
+			done <- 0
+			return
+		}
+		resp.Body.Close()
+		done <- resp.StatusCode
+	}
+	go post()
+	<-entered
+	<-reached
+	for range 6 {
+		slow()
+	}
+	close(waiting)
+	if got := <-done; got != 200 {
+		t.Errorf("the request that the graph has: %d", got)
+	}
+	post()
+	<-entered
+	if got := <-done; got != 200 {
+		t.Errorf("a request beside slow ones: %d", got)
+	}
+}
+
+// acceptAs is a listener whose connections are what as makes of them.
+type acceptAs struct {
+	net.Listener
+	as func(net.Conn) net.Conn
+}
+
+// Accept returns the next connection.
+func (l acceptAs) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return l.as(c), nil
+}
