@@ -67,7 +67,7 @@ type Frame struct {
 	text  chunk
 	docs  []*jsontape.Doc
 	used  int
-	plain jsontape.Doc // of texts that are read at once
+	plain read // of texts that are read at once
 	stack []point.Value
 	top   int
 
@@ -88,7 +88,7 @@ func NewFrame(limits Limits, now func() time.Time, local *time.Location) *Frame 
 	}
 	return &Frame{
 		limits: limits, steps: limits.Steps, output: limits.Output, Now: now, Local: local, Host: nowhere{}, State: state.New(),
-		plain: jsontape.Doc{Depth: limits.Depth},
+		plain: read{doc: jsontape.Doc{Depth: limits.Depth}},
 	}
 }
 
@@ -98,6 +98,7 @@ func (f *Frame) Run(prog *Program, p *point.Point) *RunError {
 	f.Dropped, f.KeepStatus, f.exiting = false, false, false
 	f.err, f.fatal = nil, false
 	f.used, f.top = 0, 0
+	f.plain.text = ""
 	f.reset()
 	if len(f.stack) < prog.Need {
 		f.stack = make([]point.Value, prog.Need)

@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"slices"
 	"unsafe"
 
 	"dataflow/dsl/pipeline/jsontape"
@@ -67,8 +66,18 @@ func (f *Frame) seen(v point.Value) point.Value {
 // Delete removes a key of the point, which may not be there.
 func (f *Frame) Delete(name string) {
 	if i := f.Index(name); i >= 0 {
-		f.Point.Fields = slices.Delete(f.Point.Fields, i, i+1)
+		f.Point.Fields = without(f.Point.Fields, i)
 	}
+}
+
+// without removes field i of a few, in place. It does so one by one: moving memory in one go costs a call that asks the collector first.
+func without(fields []point.Field, i int) []point.Field {
+	last := len(fields) - 1
+	for ; i < last; i++ {
+		fields[i] = fields[i+1]
+	}
+	fields[last] = point.Field{}
+	return fields[:last]
 }
 
 // keySize is what a new key costs of the output, besides its value.

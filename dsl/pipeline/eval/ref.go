@@ -19,17 +19,21 @@ const maxDocs = 16
 // LoadJSON returns what the JSON text says, nil if it is none. Lists and maps come as references into a
 // document, which lives until the next run, or as a tree if asTree is set.
 func (f *Frame) LoadJSON(text string, asTree bool) point.Value {
-	doc := &f.plain
+	doc := &f.plain.doc
 	if !asTree && f.used < maxDocs {
 		if f.used == len(f.docs) {
 			f.docs = append(f.docs, &jsontape.Doc{Depth: f.limits.Depth})
 		}
 		doc = f.docs[f.used]
 	}
+	isPlain := doc == &f.plain.doc
+	if isPlain {
+		f.plain.text = ""
+	}
 	if doc.Parse(text) != nil {
 		return point.Nil()
 	}
-	if k := doc.Kind(0); doc == &f.plain || k != point.KindList && k != point.KindMap {
+	if k := doc.Kind(0); isPlain || k != point.KindList && k != point.KindMap {
 		return doc.Value(0)
 	}
 	f.used++
@@ -45,9 +49,21 @@ func (f *Frame) Tree(v point.Value) (tree point.Value, ok bool) {
 	return Tree(v), true
 }
 
-// Parse parses a text that is read at once: the document is good until the next call of a function.
+// read is a document that is good until the next call of a function, and what it was made of.
+type read struct {
+	doc  jsontape.Doc
+	text string
+	ok   bool
+}
+
+// Parse parses a text that is read at once: the document is good until the next call of a function. Scripts take one value after the other
+// out of the same text, which is parsed once.
 func (f *Frame) Parse(text string) (doc *jsontape.Doc, ok bool) {
-	return &f.plain, f.plain.Parse(text) == nil
+	r := &f.plain
+	if text == "" || len(text) != len(r.text) || unsafe.StringData(text) != unsafe.StringData(r.text) {
+		r.text, r.ok = text, r.doc.Parse(text) == nil
+	}
+	return &r.doc, r.ok
 }
 
 // Node returns the value at n, lists and maps as references. A text with escapes is made anew for each call.

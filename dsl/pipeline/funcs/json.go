@@ -47,11 +47,18 @@ var _ = declare(Decl{
 	},
 })
 
-// jsonStep is a step of a path: a member, or an element if key is "" and isIndex is set.
+// jsonStep is a step of a path: a member, or an element if isIndex is set.
 type jsonStep struct {
 	key     string
 	index   int
 	isIndex bool
+}
+
+// jsonWalk is a path as it is followed: keys, then an element, then keys again and so on.
+type jsonWalk struct {
+	keys  []string
+	index int
+	last  bool // there is no element behind the keys
 }
 
 var _ = declare(Decl{
@@ -83,6 +90,7 @@ func bindJSON(c *Call) eval.Expr {
 		c.Fault(1, "the argument json_path must be %v", Path)
 		return nil
 	}
+	walks := jsonWalks(steps)
 	key, read := c.Key(0), c.Read(0)
 	target, _ := syntax.PathText(c.Arg(1))
 	if c.Has(2) {
@@ -109,7 +117,7 @@ func bindJSON(c *Call) eval.Expr {
 		if !ok {
 			return done()
 		}
-		n, ok := findNode(doc, steps)
+		n, ok := findNode(doc, walks)
 		if !ok {
 			return done()
 		}
@@ -157,20 +165,38 @@ func jsonPath(steps []jsonStep, x syntax.Expr) ([]jsonStep, bool) {
 	return nil, false
 }
 
+// jsonWalks returns how the steps are followed.
+func jsonWalks(steps []jsonStep) []jsonWalk {
+	walks := []jsonWalk{{last: true}}
+	for _, s := range steps {
+		w := &walks[len(walks)-1]
+		if s.isIndex {
+			w.index, w.last = s.index, false
+			walks = append(walks, jsonWalk{last: true})
+		} else {
+			w.keys = append(w.keys, s.key)
+		}
+	}
+	return walks
+}
+
 // findNode follows the path. It reports false where a step is missing, and for null.
-func findNode(doc *jsontape.Doc, steps []jsonStep) (n jsontape.Node, ok bool) {
-	for i := range steps {
-		s := &steps[i]
-		if !s.isIndex {
-			if n, ok = doc.Get(n, s.key); !ok {
+func findNode(doc *jsontape.Doc, walks []jsonWalk) (n jsontape.Node, ok bool) {
+	for i := range walks {
+		w := &walks[i]
+		if len(w.keys) > 0 {
+			var steps int
+			if n, steps = doc.Walk(n, w.keys); steps < len(w.keys) {
 				return 0, false
 			}
-			continue
+		}
+		if w.last {
+			break
 		}
 		if doc.Kind(n) != point.KindList {
 			return 0, false
 		}
-		at, size := s.index, doc.Len(n)
+		at, size := w.index, doc.Len(n)
 		if at < 0 {
 			at += size
 		}

@@ -4,6 +4,7 @@ package jsontape
 
 import (
 	"fmt"
+	"unsafe"
 
 	"dataflow/engine/point"
 )
@@ -28,6 +29,7 @@ type Doc struct {
 	err  SyntaxError
 
 	search
+	memory
 }
 
 // An entry is a value or a key. The key of a member stands before its value. An object or array stands
@@ -73,6 +75,9 @@ func (d *Doc) Kind(n Node) point.Kind { return d.entry(n).kind() }
 
 // Raw returns the text of the value at n as it stands in the source.
 func (d *Doc) Raw(n Node) string {
+	if d.bare {
+		d.settle()
+	}
 	e := d.entry(n)
 	return d.src[e.start:e.end]
 }
@@ -82,6 +87,9 @@ func (d *Doc) Raw(n Node) string {
 func (d *Doc) Get(n Node, key string) (Node, bool) {
 	if int(n) >= len(d.tape) || d.tape[n].kind() != point.KindMap {
 		return 0, false
+	}
+	if d.bare {
+		d.settle()
 	}
 	if d.tape[n].info>>countAt > many {
 		return d.getLarge(n, key)
@@ -107,8 +115,22 @@ func (d *Doc) scan(n Node, key string) (Node, bool) {
 }
 
 // Walk follows keys from n on. It returns the node that it gets to and how many keys that took: less than all where a
-// node is no object, or one without the key.
+// node is no object, or one without the key. The keys must stay what they are: a document remembers where they led.
 func (d *Doc) Walk(n Node, keys []string) (Node, int) {
+	if d.fits == nil || len(keys) == 0 {
+		return d.walk(n, keys)
+	}
+	first := unsafe.SliceData(keys)
+	at := uintptr(unsafe.Pointer(first)) >> 4 // the size of a key
+	p := &d.paths[(at^at>>4^uintptr(n))%uintptr(len(d.paths))]
+	if p.keys != first || p.count != len(keys) || p.from != n || p.layout != d.fits.id {
+		*p = path{keys: first, count: len(keys), from: n, layout: d.fits.id}
+		p.to, p.steps = d.walk(n, keys)
+	}
+	return p.to, p.steps
+}
+
+func (d *Doc) walk(n Node, keys []string) (Node, int) {
 	for i, key := range keys {
 		member, ok := d.Get(n, key)
 		if !ok {
@@ -144,6 +166,9 @@ func (d *Doc) Len(n Node) int {
 }
 
 func (d *Doc) distinct(n Node, e *entry) int {
+	if d.bare {
+		d.settle()
+	}
 	if e.info>>countAt > many { // comparing each key with all others would cost more than a set
 		return d.countLarge(n, e)
 	}
@@ -180,6 +205,9 @@ func (d *Doc) At(n Node, i int) Node {
 func (d *Doc) Value(n Node) point.Value {
 	if v, ok := d.Plain(n); ok {
 		return v
+	}
+	if d.bare {
+		d.settle()
 	}
 	switch e := &d.tape[n]; e.kind() {
 	case point.KindString:

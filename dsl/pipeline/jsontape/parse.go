@@ -23,6 +23,10 @@ const (
 func (d *Doc) Parse(src string) error {
 	d.src = src
 	d.reset()
+	s := unsafe.Slice(unsafe.StringData(src), len(src))
+	if d.remembered(s) {
+		return nil
+	}
 	tape := d.tape[:cap(d.tape)]
 	var (
 		n     uint32               // entries written
@@ -41,7 +45,6 @@ func (d *Doc) Parse(src string) error {
 	if d.Depth > 0 {
 		limit = min(d.Depth, MaxDepth)
 	}
-	s := unsafe.Slice(unsafe.StringData(src), len(src))
 	if len(s) > maxSource {
 		what = "text is longer than 256 MiB"
 		goto fail
@@ -93,12 +96,7 @@ value:
 		}
 		goto value
 	case 't', 'n', 'f':
-		word, k := "true", point.KindBool
-		if c == 'n' {
-			word, k = "null", point.KindNil
-		} else if c == 'f' {
-			word = "false"
-		}
+		word, k := wordOf(c)
 		if len(s)-i < len(word) || src[i:i+len(word)] != word {
 			what = "invalid word, expecting " + word
 			goto fail
@@ -125,6 +123,7 @@ after:
 			}
 		}
 		d.tape = tape[:n]
+		d.learn()
 		return nil
 	}
 	count++
