@@ -29,6 +29,12 @@ type LineEncoder struct {
 	shapes  [4]shape
 	current int    // the shape of the last point
 	text    []byte // JSON text before it is quoted
+
+	// Most points have the name and the time of the one before.
+	name     []byte // of the last point
+	nameText []byte // escaped
+	time     int64
+	timeText []byte
 }
 
 // shape is the keys of a point and the order in which they are written.
@@ -67,7 +73,11 @@ func AppendLine(dst []byte, p *Point) []byte {
 func (e *LineEncoder) Append(dst []byte, p *Point, extra []Field) ([]byte, bool) {
 	s := e.shapeOf(p, extra)
 	start := len(dst)
-	dst = appendName(dst, p.Name)
+	if p.Name != string(e.name) || len(e.nameText) == 0 {
+		e.name = append(e.name[:0], p.Name...)
+		e.nameText = appendName(e.nameText[:0], p.Name)
+	}
+	dst = append(dst, e.nameText...)
 	for _, slot := range s.order[:s.tags] {
 		v := at(p, extra, slot.index)
 		if v.kind != KindString {
@@ -98,8 +108,10 @@ func (e *LineEncoder) Append(dst []byte, p *Point, extra []Field) ([]byte, bool)
 	if len(dst) == first {
 		return dst[:start], false
 	}
-	dst = append(dst, ' ')
-	return strconv.AppendInt(dst, p.Time, 10), true
+	if p.Time != e.time || len(e.timeText) == 0 {
+		e.time, e.timeText = p.Time, strconv.AppendInt(append(e.timeText[:0], ' '), p.Time, 10)
+	}
+	return append(dst, e.timeText...), true
 }
 
 func at(p *Point, extra []Field, i int) Value {
