@@ -10,7 +10,7 @@ import (
 	"dataflow/engine/embedded"
 )
 
-// Produce writes count messages of the text to a topic; "" is the manual's metric.
+// Produce writes count messages of the text to a topic; "" is the manual's metric, or on [LogTopic] a log.
 func (s *StandIn) Produce(topic string, count int, text string) error {
 	return s.call("POST", fmt.Sprintf("/produce?topic=%s&count=%d", url.QueryEscape(topic), count), strings.NewReader(text), nil)
 }

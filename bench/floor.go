@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/tidwall/gjson"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/valyala/fastjson"
 )
 
 // FloorOptions are what a hand-written consumer needs.
@@ -23,8 +23,8 @@ type FloorOptions struct {
 	Count               int    // it ends after so many records
 }
 
-// Floor is what somebody would write by hand for one job: poll, and with a DataWay parse the manual's metric,
-// write line protocol, compress and post it, in bodies of 4,096 points, then commit. It has no configuration,
+// Floor is what somebody would write by hand for the job of a topic: poll, and with a DataWay take three values out of the manual's
+// metric, or six out of a log of [LogTopic], write line protocol, compress and post it, in bodies of 4,096 points, then commit. It has no configuration,
 // no metrics, no retries and no order of acknowledgements; its fetches are as large as the engine's. The figures of the engine are measured against it.
 func Floor(ctx context.Context, o FloorOptions) error {
 	client, err := kgo.NewClient(
@@ -94,31 +94,21 @@ func (f *floor) failed() error {
 
 func (f *floor) post() {
 	var (
-		parser fastjson.Parser
 		line   []byte
 		body   bytes.Buffer
 		zip, _ = gzip.NewWriterLevel(&body, gzip.BestSpeed)
+		write  = appendMetric
 	)
+	if f.o.Topic == LogTopic {
+		write = appendLog
+	}
 	for records := range f.bodies {
 		body.Reset()
 		zip.Reset(&body)
 		line = line[:0]
 		now := time.Now().UnixNano()
 		for _, r := range records {
-			v, err := parser.ParseBytes(r.Value)
-			if err != nil {
-				f.fail(err)
-				continue
-			}
-			line = append(line, r.Topic...)
-			line = append(line, ",bk_biz_id="...)
-			line = strconv.AppendInt(line, v.GetInt64("dimensions", "bk_biz_id"), 10)
-			line = append(line, ",hostip="...)
-			line = append(line, v.GetStringBytes("dimensions", "ip")...)
-			line = append(line, `,type=kafka bkzid="`...)
-			line = strconv.AppendInt(line, v.GetInt64("dimensions", "bk_biz_id"), 10)
-			line = append(line, `",cpu_usage_pct=`...)
-			line = strconv.AppendFloat(line, v.GetFloat64("metrics", "cpu_usage_pct"), 'f', -1, 64)
+			line = write(line, r)
 			line = append(line, ",offset="...)
 			line = strconv.AppendInt(line, r.Offset, 10)
 			line = append(line, "i,partition="...)
@@ -139,12 +129,45 @@ func (f *floor) post() {
 	}
 }
 
+func appendMetric(line []byte, r *kgo.Record) []byte {
+	id := gjson.GetBytes(r.Value, "dimensions.bk_biz_id").Raw
+	line = append(line, r.Topic...)
+	line = append(line, ",bk_biz_id="...)
+	line = append(line, id...)
+	line = append(line, ",hostip="...)
+	line = append(line, gjson.GetBytes(r.Value, "dimensions.ip").Str...)
+	line = append(line, `,type=kafka bkzid="`...)
+	line = append(line, id...)
+	line = append(line, `",cpu_usage_pct=`...)
+	return strconv.AppendFloat(line, gjson.GetBytes(r.Value, "metrics.cpu_usage_pct").Num, 'f', -1, 64)
+}
+
+func appendLog(line []byte, r *kgo.Record) []byte {
+	line = append(line, r.Topic...)
+	line = append(line, ",host="...)
+	line = append(line, gjson.GetBytes(r.Value, "host").Str...)
+	line = append(line, ",service="...)
+	line = append(line, gjson.GetBytes(r.Value, "service").Str...)
+	line = append(line, ",type=kafka duration_ms="...)
+	line = strconv.AppendFloat(line, gjson.GetBytes(r.Value, "http.duration_ms").Num, 'f', -1, 64)
+	line = append(line, ",http_status="...)
+	line = append(line, gjson.GetBytes(r.Value, "http.status").Raw...)
+	line = append(line, ",message="...)
+	line = strconv.AppendQuote(line, gjson.GetBytes(r.Value, "message").Str)
+	line = append(line, `,status="`...)
+	line = append(line, gjson.GetBytes(r.Value, "level").Str...)
+	return append(line, '"')
+}
+
 func (f *floor) send(body []byte, points int) error {
 	req, err := http.NewRequest("POST", f.o.DataWay, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.URL.Path = "/v1/write/metric"
+	if f.o.Topic == LogTopic {
+		req.URL.Path = "/v1/write/logging"
+	}
 	req.Header.Set("Content-Type", "application/line-protocol")
 	req.Header.Set("Content-Encoding", "gzip")
 	req.Header.Set("X-Points", strconv.Itoa(points))

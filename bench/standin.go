@@ -206,18 +206,26 @@ func (s *standIn) count() Seen {
 	return out
 }
 
-// produce writes count messages to a topic, spread over its partitions; the text is the request's body, or the
-// manual's metric.
+// produce writes count messages to a topic, spread over its partitions; the text is the request's body, or that of the job
+// that the topic belongs to.
 func (s *standIn) produce(w http.ResponseWriter, r *http.Request) {
 	text, err := io.ReadAll(io.LimitReader(r.Body, 64<<20))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if len(text) == 0 {
-		text = []byte(MetricMessage)
-	}
 	topic := r.FormValue("topic")
+	texts := [][]byte{text}
+	switch {
+	case len(text) > 0:
+	case topic == LogTopic:
+		texts = make([][]byte, logMessages)
+		for n := range texts {
+			texts[n] = []byte(LogMessage(n))
+		}
+	default:
+		texts[0] = []byte(MetricMessage)
+	}
 	count, err := strconv.Atoi(r.FormValue("count"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -235,7 +243,7 @@ func (s *standIn) produce(w http.ResponseWriter, r *http.Request) {
 	for n := 0; n < count; n += chunk {
 		records := make([]*kgo.Record, min(chunk, count-n))
 		for i := range records {
-			records[i] = &kgo.Record{Topic: topic, Partition: int32(n+i) % partitions, Value: text}
+			records[i] = &kgo.Record{Topic: topic, Partition: int32(n+i) % partitions, Value: texts[(n+i)%len(texts)]}
 		}
 		if err := s.kafka.Produce(r.Context(), records...); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

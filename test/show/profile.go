@@ -37,7 +37,7 @@ func (s show) profile(stand *bench.StandIn, graph string, count int) error {
 	for _, stage := range []struct{ name, engine, floor string }{
 		{"Kafka client", "franz-go", "franz-go"},
 		{"messages to points", "sources.*kafkaPort", ""},
-		{"script, or JSON by hand", "operators.*pipelineWorker", "fastjson"},
+		{"script, or JSON by hand", "operators.*pipelineWorker", "gjson"},
 		{"lines and compression, or all by hand", "sinks.*dataway..Encode", "floor..post"},
 		{"compression", "klauspost/compress/.*Writer", "klauspost/compress/.*Writer"},
 		{"HTTP", "net/http", "net/http"},
