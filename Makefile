@@ -1,5 +1,5 @@
 # The commands of the house. CI runs .ci/run; the long suites run one at a time.
-.PHONY: build test ci long edges brokers show-engine show-engine-short show-pipeline show-pipeline-short show-http show-http-short reference update bench fuzz kills
+.PHONY: build test ci long edges brokers show-engine show-engine-short show-pipeline show-pipeline-short show-http show-http-short show-kafka show-kafka-short reference update bench fuzz kills
 
 build:
 	go build -o bin/engine ./cmd/engine
@@ -37,6 +37,13 @@ show-http:
 show-http-short:
 	go run ./test/show/http -short
 
+# show-kafka runs what issue 6 asks for of the Kafka source, against brokers that it installs; under 60 minutes.
+show-kafka:
+	go run ./test/show/kafka
+
+show-kafka-short:
+	go run ./test/show/kafka -short
+
 # reference takes the results of the page on the language, PAGE, into the table that the tests hold.
 reference:
 	go run ./test/reference/extract $(PAGE)
@@ -61,7 +68,7 @@ edges:
 	go test ./sources -run RandomHeaders -headers 1000000 -v
 
 brokers:
-	go test ./test/kafka -long -timeout 30m -v
+	go test ./test/kafka -long -timeout 60m -v
 
 # long is cut into suites of at most 60 minutes.
-long: fuzz kills edges brokers show-engine show-pipeline show-http
+long: fuzz kills edges brokers show-engine show-pipeline show-http show-kafka

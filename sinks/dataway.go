@@ -59,8 +59,13 @@ letters; 413 halves it and lowers the limit of later bodies; 401, 403, 404, 405 
 category and probe every 30 s, with nothing lost; everything else is tried again, after ` + "`Retry-After`" + ` if the
 answer has it. Points without fields are dropped (` + "`no_fields`" + `).
 
+A request may take 30 s, and a second more for each 100 kB. A body that the destination was still taking by then is halved as well: on a slow
+line smaller ones get through. A limit that was lowered is tried again, doubled, after a minute; after two if that is refused, up to an hour.
+
 One guilty point among n costs at most log2(n) requests to find, and one more that brings the rest. A point that was refused by
 mistake can be sent again from the dead letters.
+
+` + "`engine validate --connect`" + ` looks whether the address answers, its certificate is trusted and the token is known; it writes nothing.
 
 A graph has one sink for each DataWay: what one of them does not take holds up, and repeats, nothing for the others.
 
@@ -87,9 +92,9 @@ type dataway struct {
 	agent    string
 	tags     []point.Field // of the node and of global_tags
 	nodeTags []point.Field
-	sinker   *sinker      // nil is off
-	limit    atomic.Int64 // bytes of a body: max_body, or less after a 413
-	packers  sync.Pool    // of *datawayPacker
+	sinker   *sinker // nil is off
+	limit    *bodyLimit
+	packers  sync.Pool // of *datawayPacker
 	leftOut  engine.Counter
 	// cutOff is set after a large body whose connection broke. Who answers before it has read a body, 413 for one, and closes, breaks
 	// the connection, and the answer is lost: the next large one asks first.
@@ -135,7 +140,7 @@ func newDataway(env engine.Env, c datawayConfig) (engine.Sink, error) {
 		leftOut: env.Counter("fields_left_out", "nan"),
 	}
 	d.sinker = newSinker(env, c.Sinker, d.tags)
-	d.limit.Store(int64(c.MaxBody))
+	d.limit = newBodyLimit(int64(c.MaxBody), env.Now)
 	d.packers.New = func() any { return d.newPacker() }
 	return d, nil
 }
@@ -223,8 +228,11 @@ func (d *dataway) Send(ctx context.Context, body engine.Body) error {
 		return nil
 	}
 	switch {
-	case failure.Class == engine.TooLarge && body.Points > 1:
-		d.lower(int64(body.PlainBytes) / 2)
+	case body.Points > 1 && errors.Is(err, httpclient.ErrSlow):
+		failure.Class = engine.TooLarge
+		d.lower(body)
+	case body.Points > 1 && failure.Class == engine.TooLarge:
+		d.lower(body)
 	case answer.Status/100 == 4 && bytes.Contains(answer.Body, []byte("beyondDataUsage")):
 		failure.Class = engine.Refused
 		failure.After = max(failure.After, httpclient.ProbeInterval)
@@ -244,13 +252,9 @@ func (d *dataway) account(body engine.Body, answer httpclient.Answer) {
 	d.env.Counter("body_bytes", "sent").Add(int64(len(body.Data)))
 }
 
-// lower remembers that the destination takes no larger bodies than n.
-func (d *dataway) lower(n int64) {
-	n = max(n, int64(minBody))
-	for old := d.limit.Load(); n < old; old = d.limit.Load() {
-		if d.limit.CompareAndSwap(old, n) {
-			d.env.Log.Warn("the destination refuses large bodies, sending smaller ones", "bytes", n)
-			return
-		}
+// lower makes later bodies at most half as large as one that was too large.
+func (d *dataway) lower(body engine.Body) {
+	if n := int64(body.PlainBytes) / 2; d.limit.lower(n) {
+		d.env.Log.Warn("a body was too large, or came too slowly, for the destination: sending smaller ones", "bytes", max(n, int64(minBody)))
 	}
 }

@@ -23,7 +23,7 @@ func (d *dataway) newPacker() *datawayPacker {
 // Encode packs the points into bodies by category, storage index and, with the option sinker, the values of its keys.
 func (d *dataway) Encode(bs []*engine.Batch, add func(engine.Body, []engine.PointRef) error) error {
 	k := d.packers.Get().(*datawayPacker)
-	k.add, k.limit = add, int(d.limit.Load())
+	k.add, k.limit = add, int(d.limit.get())
 	err := d.pack(k, bs)
 	if k.lines.LeftOut > 0 {
 		d.leftOut.Add(int64(k.lines.LeftOut))

@@ -116,14 +116,14 @@ func TestDatawayRemembersTooLarge(t *testing.T) {
 		}
 	}
 	one := encodeAll(t, d, batchOf(logPoint(0)))[0].body
-	if err := d.Send(context.Background(), one); err == nil || d.limit.Load() != int64(half) {
-		t.Errorf("a single point changed the limit to %d", d.limit.Load())
+	if err := d.Send(context.Background(), one); err == nil || d.limit.get() != int64(half) {
+		t.Errorf("a single point changed the limit to %d", d.limit.get())
 	}
 	for range 20 {
-		d.lower(1)
+		d.limit.lower(1)
 	}
-	if d.limit.Load() != int64(minBody) {
-		t.Errorf("limit %d", d.limit.Load())
+	if d.limit.get() != int64(minBody) {
+		t.Errorf("limit %d", d.limit.get())
 	}
 }
 
@@ -222,7 +222,7 @@ func TestDatawayOversizePoint(t *testing.T) {
 	}
 	// After a 413 the limit may be smaller than a point that max_body allows: it travels alone.
 	d = newTestDataway(t, testEnv(), nil)
-	d.lower(1)
+	d.limit.lower(1)
 	bodies = encodeAll(t, d, batchOf(logPoint(0), big, logPoint(2)))
 	if len(bodies) != 3 || bodies[1].body.Points != 1 {
 		t.Errorf("%d bodies", len(bodies))

@@ -48,8 +48,11 @@ cannot be read, files are read from their beginning.
 
 What to know:
 
-* Rotations that nobody sees lose what only they knew: two within one poll, or two while the engine is down. A path that matches the
-  rotated files, too (` + "`app.log*`" + `), sees them all and reads none twice. It does not suit copytruncate, whose copies are new files.
+* Of several rotations within one poll, or while the engine is down, the files in between are found beside the name if they are numbered or
+  dated after it, as in app.log.1, app.log-20260102 and app-2026-01-02.log, and not compressed. Under other names they are lost, unless a path matches them: ` + "`app.log*`" + `
+  sees them all and reads none twice. It does not suit copytruncate, whose copies are new files. A rotated file of before that somebody has
+  changed since may be read as well.
+* A file that may not be read is said in the log, counted by file_errors and tried again every five seconds. The node is well as long as it may read another one.
 * Copytruncate loses what is written between the copy and the truncation, and what was not read by then.
 * The last line of a file waits for its end. When the file is renamed away or deleted, or after flush_after, it is taken without.
 * Compressed files are not read: exclude leaves them out.

@@ -40,6 +40,8 @@ type followed struct {
 	head      []byte // the first bytes, as far as they were read
 	path      string
 	size      int64
+	modified  time.Time // at the last look at its name
+	denied    bool      // it may not be opened
 	turn      int
 	gone      time.Time // since when no name is known
 	unlinked  bool      // and it has none
@@ -243,10 +245,16 @@ func (t *tail) failed(f *followed, gone, now time.Time, err error) {
 		return
 	}
 	vanished := errors.Is(err, fs.ErrNotExist)
-	if !vanished {
+	f.caught, f.next = now, now.Add(t.config.Poll/2)
+	switch {
+	case vanished:
+	case errors.Is(err, fs.ErrPermission) && t.deny(f):
+		f.next = now.Add(deniedWait)
+		t.counts.errors.Add(1)
+		t.health.note("a file may not be read", "error", err)
+	default:
 		t.trouble("reading a file fails", err)
 	}
-	f.caught, f.next = now, now.Add(t.config.Poll/2)
 	if !gone.IsZero() && (vanished || now.Sub(gone) >= t.config.RotateWait) {
 		if f.seen != f.at {
 			// It was closed, or could not be read: what it had grown since is lost.
@@ -255,6 +263,17 @@ func (t *tail) failed(f *followed, gone, now time.Time, err error) {
 		}
 		t.retire(f, vanished)
 	}
+}
+
+// deniedWait is when a file that may not be read is tried again.
+const deniedWait = 5 * time.Second
+
+// deny notes that a file may not be read, and reports whether others may: then the node is well.
+func (t *tail) deny(f *followed) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f.denied = true
+	return slices.ContainsFunc(t.files, func(x *followed) bool { return !x.denied })
 }
 
 // retire ends the following of a file. Its position is stored until all of it is done.

@@ -15,7 +15,7 @@ func (t *tail) opens(f *followed) {
 	if !t.room() {
 		return
 	}
-	if err := t.openFile(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := t.openFile(f); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) { // the reader says what may not be read
 		t.trouble("opening a file fails", err)
 	}
 }
@@ -47,7 +47,7 @@ func (t *tail) openFile(f *followed) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f.in = in
+	f.in, f.denied = in, false
 	t.open++
 	return nil
 }

@@ -32,7 +32,11 @@ func (t *tail) scan(fromEnd bool) (discovered bool) {
 			continue
 		}
 		if f := t.known(name, info); f == nil {
-			t.discover(name, info, before[name], fromEnd)
+			last := before[name]
+			if last != nil {
+				last = t.missed(name, last, last.modified)
+			}
+			t.discover(name, info, last, fromEnd)
 			discovered = true
 		}
 	}
@@ -66,7 +70,7 @@ func (t *tail) known(name string, info fs.FileInfo) *followed {
 		t.dirty = t.dirty || f.path != name
 		f.path, f.turn, f.gone = name, t.turn, time.Time{}
 	}
-	f.size = info.Size()
+	f.size, f.modified = info.Size(), info.ModTime()
 	t.holders[name] = f
 	return f
 }
@@ -141,9 +145,10 @@ func (t *tail) findMoved() {
 		f.begin(t.resume(id, name), info.Size())
 		t.opens(f)
 		t.add(f)
+		last := t.missed(c.Path, f, info.ModTime())
 		t.mu.Lock()
 		if holder := t.holders[c.Path]; holder != nil && holder.after == nil {
-			holder.after = f
+			holder.after = last
 		}
 		t.mu.Unlock()
 	}
@@ -170,7 +175,7 @@ func (t *tail) search(former string, id fileID) (name string, info fs.FileInfo) 
 }
 
 func (t *tail) newFollowed(name string, id fileID, info fs.FileInfo) *followed {
-	f := &followed{lineFile: t.lines(name), id: id, info: info, path: name, size: info.Size(), seen: -1, want: fileChunk, found: time.Now()}
+	f := &followed{lineFile: t.lines(name), id: id, info: info, path: name, size: info.Size(), modified: info.ModTime(), seen: -1, want: fileChunk, found: time.Now()}
 	f.enter = func(end int64, points int, now int64) *watermark.Entry {
 		t.mu.Lock()
 		defer t.mu.Unlock()

@@ -84,14 +84,15 @@ type httpSource struct {
 	query    *httpclient.Fetcher
 	dataway  url.URL // of queries; without a Host there is none
 
-	running   sync.WaitGroup // requests, and batches on their way into the graph
-	bodies    *bodies
-	rooms     sync.Pool // of *workroom
-	unfold    decompressor
-	clients   *clients
-	debugging chan struct{} // scripts that are being tried
-	started   time.Time
-	graces    graces
+	running    sync.WaitGroup // requests, and batches on their way into the graph
+	bodies     *bodies
+	rooms      sync.Pool // of *workroom
+	unfold     decompressor
+	clients    *clients
+	debugging  chan struct{} // scripts that are being tried
+	started    time.Time
+	lastErrors perSecond // in the log
+	graces     graces
 }
 
 // mostDebugging is how many scripts are tried at once.
@@ -99,7 +100,7 @@ const mostDebugging = 2
 
 func newHTTP(env engine.Env, c httpConfig) (engine.Source, error) {
 	s := &httpSource{
-		env: env, config: c, clients: newClients(c), counters: newHTTPCounters(env), bodies: newBodies(c), debugging: make(chan struct{}, mostDebugging),
+		env: env, config: c, clients: newClients(c), lastErrors: perSecond{most: mostLastErrors}, counters: newHTTPCounters(env), bodies: newBodies(c), debugging: make(chan struct{}, mostDebugging),
 		graces: graces{header: headerTimeout, body: slowGrace, answer: writeTimeout},
 	}
 	s.rooms.New = func() any { return new(workroom) }

@@ -59,12 +59,20 @@ func (a *access) permits(r *http.Request, client peer) bool {
 
 // proxied reports whether a proxy has handed the request on.
 func proxied(h http.Header) bool {
-	for _, name := range [...]string{"X-Forwarded-For", "X-Real-Ip"} {
+	for _, name := range [...]string{"X-Forwarded-For", "X-Real-Ip", "Forwarded"} {
 		if _, ok := h[name]; ok {
 			return true
 		}
 	}
 	return false
+}
+
+// refusesPage reports whether the request comes from a web page and is none that pages may make: any page that somebody on this machine
+// opens reaches a loopback address, and the headers of the answers let it read them. RUM writes so; nobody else may
+// read the workspace with our token or try scripts that way. A page that knows a token is meant.
+func (a *access) refusesPage(r *http.Request) bool {
+	_, page := r.Header["Origin"]
+	return page && !(len(a.tokens) > 0 && a.hasToken(r))
 }
 
 func (a *access) hasToken(r *http.Request) bool {

@@ -59,6 +59,7 @@ func TestHTTPAccess(t *testing.T) {
 		{"a wrong bearer beside the token", tokens, "10.0.0.1:4000", "Authorization: Bearer x|X-Token: " + token, true},
 		{"a proxy that says nothing", open, "127.0.0.1:4000", "X-Forwarded-For:", false},
 		{"the machine", open, "127.0.0.1:4000", "", true},
+		{"through a proxy of RFC 7239", open, "127.0.0.1:4000", "Forwarded: for=10.0.0.1", false},
 		{"the machine by IPv6", open, "[::1]:4000", "", true},
 		{"the machine, mapped", open, "[::ffff:127.0.0.1]:4000", "", true},
 		{"through a proxy", open, "127.0.0.1:4000", "X-Forwarded-For: 10.0.0.1", false},

@@ -50,6 +50,7 @@ var (
 	errClientRate = &apiError{status: http.StatusTooManyRequests, code: "reachMaxAPILimit", message: "this client is above client_rate, send again later", retry: true, reason: "rate"}
 	errBusy       = &apiError{status: http.StatusTooManyRequests, code: "reachMaxAPILimit", message: "other scripts are being tried, send again later", retry: true, reason: "busy"}
 	errAnswerLate = &apiError{status: http.StatusServiceUnavailable, code: "timeout", message: "the graph was not done within answer_timeout; the points may still arrive, send them again", retry: true}
+	errPage       = &apiError{status: http.StatusForbidden, code: "publicAccessDisabled", message: "web pages need a token here", reason: "page"}
 	errStopping   = &apiError{status: http.StatusServiceUnavailable, code: "stopping", message: "the engine is stopping, send again later", retry: true}
 	errGone       = &apiError{status: http.StatusServiceUnavailable, code: "timeout", message: "the client went away", reason: "client_gone"}
 	errSlowBody   = &apiError{status: http.StatusRequestTimeout, code: "HTTPReadError", message: "the body came too slowly", reason: "slow_body"}

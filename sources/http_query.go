@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"dataflow/engine/httpclient"
 )
 
 // queryTimeout bounds a DQL query. Long ones are the reason for its length.
@@ -26,7 +28,7 @@ func (s *httpSource) queryRaw(w http.ResponseWriter, r *http.Request) *apiError 
 	if err != nil {
 		return bad("invalidJSON", "%v", err)
 	}
-	return s.proxy(w, r, "/v1/query/raw", body)
+	return s.proxy(w, r, "/v1/query/raw", body, &h)
 }
 
 // withToken returns a query with the given token where it has none of its own. Nothing else of it changes: not the order of its members,
@@ -96,11 +98,11 @@ func (s *httpSource) objectLabels(w http.ResponseWriter, r *http.Request) *apiEr
 	if e != nil {
 		return e
 	}
-	return s.proxy(w, r, "/v1/object/labels", body)
+	return s.proxy(w, r, "/v1/object/labels", body, &h)
 }
 
-// proxy sends a request to the DataWay and hands its answer back.
-func (s *httpSource) proxy(w http.ResponseWriter, r *http.Request, path string, body []byte) *apiError {
+// proxy sends a request to the DataWay and hands its answer back, whose memory it takes from h.
+func (s *httpSource) proxy(w http.ResponseWriter, r *http.Request, path string, body []byte, h *hold) *apiError {
 	if s.dataway.Host == "" {
 		return &apiError{status: http.StatusInternalServerError, code: "invalidAPIHandler", message: "nil dataway: the option dataway names none", reason: "no_dataway"}
 	}
@@ -111,7 +113,10 @@ func (s *httpSource) proxy(w http.ResponseWriter, r *http.Request, path string, 
 		return &apiError{status: http.StatusInternalServerError, code: "invalidAPIHandler", reason: "dataway"}
 	}
 	req.Header.Set("Content-Type", contentJSON)
-	a, err := s.query.Do(r.Context(), req)
+	a, err := s.query.DoWithin(r.Context(), req, h.grow)
+	if errors.Is(err, httpclient.ErrNoRoom) {
+		return errPressure
+	}
 	if err != nil {
 		s.env.Log.Warn("proxying a request", "path", path, "error", err)
 		return &apiError{status: http.StatusBadGateway, code: "invalidAPIHandler", message: err.Error(), reason: "dataway"}

@@ -39,7 +39,7 @@ func (s *httpSource) Run(ctx context.Context, emit engine.Emit) error {
 	}
 	server := &http.Server{
 		Handler: s.handler(ctx, emit), ConnContext: withConn,
-		ReadHeaderTimeout: s.graces.header, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		DisableGeneralOptionsHandler: true, ReadHeaderTimeout: s.graces.header, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(s.env.Log.Handler(), slog.LevelDebug), // what strangers send is no warning
 		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 	}

@@ -148,3 +148,13 @@ func FuzzHTTPStrict(f *testing.F) {
 		}
 	})
 }
+
+// TestHTTPOptionsOfAll: OPTIONS * is answered like any other path.
+func TestHTTPOptionsOfAll(t *testing.T) {
+	t.Parallel()
+	x := serveHTTP(t, nil, nil)
+	got := sendRaw(t, func() (net.Conn, error) { return net.Dial("tcp", x.addr) }, "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", false)
+	if !strings.HasPrefix(got, "HTTP/1.1 204 ") || !strings.Contains(got, "Access-Control-Allow-Origin: *") {
+		t.Errorf("answered %q", got)
+	}
+}

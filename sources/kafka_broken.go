@@ -1,76 +1,59 @@
 package sources
 
 import (
+	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"time"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"dataflow/engine"
 	"dataflow/engine/point"
 	"dataflow/engine/watermark"
 )
 
-// damagedPolls is how often a partition fails at one place before its record batches are looked at one by one.
-const damagedPolls = 3
+// tooLargeAnswer is what the library says of an answer above readBytes. It has no value to compare with, and does not say which partition it
+// is about.
+const tooLargeAnswer = "response exceeds BrokerMaxReadBytes"
 
-// fetchError deals with an error of a poll. None ends the source.
-func (k *kafka) fetchError(ctx context.Context, topic string, partition int32, err error) {
+// fetchError deals with an error of a poll. None ends the source. What it is about is looked at by the lookout.
+func (k *kafka) fetchError(_ context.Context, topic string, partition int32, err error) {
 	var (
-		loss     *kgo.ErrDataLoss
-		tooLarge *kgo.ErrDecompressTooLarge
-		answer   *kerr.Error
-		session  *kgo.ErrGroupSession
+		loss    *kgo.ErrDataLoss
+		bomb    *kgo.ErrDecompressTooLarge
+		answer  *kerr.Error
+		session *kgo.ErrGroupSession
 	)
 	switch {
 	case errors.Is(err, kgo.ErrClientClosed), errors.Is(err, context.Canceled):
-		return
 	case errors.As(err, &loss):
 		k.counter.truncated.Add(max(0, loss.ConsumedTo-loss.ResetTo))
-		k.health.note("the broker has lost messages", "topic", topic, "partition", partition, "error", err)
-		return
-	}
-	k.mu.Lock()
-	p := k.partitions[topicPartition{topic, partition}]
-	k.mu.Unlock()
-	if errors.As(err, &tooLarge) && p != nil {
-		k.stepOver(p, chunk{bad: err, start: tooLarge.Offset, end: watermark.Position{Offset: tooLarge.NextOffset, Epoch: tooLarge.Epoch}})
-		return
-	}
-	if !errors.As(err, &session) { // what keeps the member out is said by the hooks
+		k.health.note("the broker has lost messages", "topic", topic, "partition", partition, "lost", max(0, loss.ConsumedTo-loss.ResetTo), "error", err)
+	case errors.As(err, &bomb):
+		k.health.alarms.bomb(topicPartition{topic, partition}, bomb)
+	case strings.Contains(err.Error(), tooLargeAnswer):
+		k.health.bad("an answer of Kafka is larger than what is read at once; the batch of records behind it is looked for", err)
+		k.health.alarms.oversize(k.env.Now())
+	case errors.As(err, &session): // what keeps the member out is said by the hooks
+	default:
 		k.health.bad("fetching from Kafka fails", fmt.Errorf("%s/%d: %w", topic, partition, err))
+		switch {
+		case errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.UnknownTopicOrPartition):
+			k.health.alarms.topic(topic)
+		case !errors.As(err, &answer):
+			k.health.alarms.partition(topicPartition{topic, partition})
+		}
 	}
-	if p == nil || errors.As(err, &answer) || errors.As(err, &session) {
-		return
-	}
-	// What is left is a batch of records that cannot be read, a wrong checksum for one. It never goes away by
-	// itself: the client fetches it again and again.
-	if p.damagedAt != p.next {
-		p.damagedAt, p.damaged = p.next, 0
-	}
-	if p.damaged++; p.damaged < damagedPolls {
-		return
-	}
-	p.damaged = 0
-	bad, lookErr := k.findDamage(ctx, p)
-	if lookErr != nil {
-		k.health.note("looking for a damaged batch of records fails", "topic", topic, "partition", partition, "error", lookErr)
-		return
-	}
-	bad.bad = fmt.Errorf("reading %s/%d from offset %d to %d: %w", topic, partition, bad.start, bad.end.Offset-1, err)
-	k.stepOver(p, bad)
 }
 
 // stepOver puts a point that fails in place of a batch of records that cannot be read, and goes on behind it.
-// It is called by the poll loop, under the gate.
-func (k *kafka) stepOver(p *partition, c chunk) {
+// It is called under the gate.
+func (k *kafka) stepOver(p *partition, c chunk, records int64) {
 	k.counter.skipped.Add(1)
+	k.env.Counter("kafka_unreadable_records", "").Add(records)
 	k.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.id.topic: {p.id.partition: {Offset: c.end.Offset, Epoch: c.end.Epoch}}})
 	p.next = c.end.Offset
 	c.partition = p
@@ -97,81 +80,196 @@ func (o *kafkaPort) emitBad(ctx context.Context, c *chunk, emit engine.Emit) err
 	return nil
 }
 
-// findDamage fetches where the partition stands and returns the first batch of records whose checksum is wrong.
-func (k *kafka) findDamage(ctx context.Context, p *partition) (chunk, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	broker, topicID, err := k.leader(ctx, p.id)
-	if err != nil {
-		return chunk{}, err
-	}
-	req := kmsg.NewPtrFetchRequest()
-	req.MaxBytes, req.MinBytes, req.MaxWaitMillis, req.SessionEpoch = fetchBytes, 1, 500, -1
-	rt := kmsg.NewFetchRequestTopic()
-	rt.Topic, rt.TopicID = p.id.topic, topicID
-	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = p.id.partition, p.next, fetchPartitionBytes
-	rt.Partitions = append(rt.Partitions, rp)
-	req.Topics = append(req.Topics, rt)
-	answer, err := k.client.Broker(int(broker)).RetriableRequest(ctx, req)
-	if err != nil {
-		return chunk{}, err
-	}
-	resp, ok := answer.(*kmsg.FetchResponse)
-	if !ok || len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
-		return chunk{}, errors.New("the answer is not about the partition")
-	}
-	got := &resp.Topics[0].Partitions[0]
-	if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
-		return chunk{}, err
-	}
-	return firstDamaged(got.RecordBatches, p.next)
+// finding is what a look at a partition that stands still has shown: a chunk that stands for records that cannot be read, or a position up
+// to which there is nothing to read. Neither: all is well.
+type finding struct {
+	bad     *chunk
+	records int64 // that it stands for, as far as one knows
+	past    watermark.Position
 }
 
-func (k *kafka) leader(ctx context.Context, id topicPartition) (broker int32, topicID [16]byte, err error) {
-	req := kmsg.NewPtrMetadataRequest()
-	rt := kmsg.NewMetadataRequestTopic()
-	rt.Topic = kmsg.StringPtr(id.topic)
-	req.Topics = append(req.Topics, rt)
-	resp, err := req.RequestWith(ctx, k.client)
-	if err != nil {
-		return 0, topicID, err
+// examine looks at what stands at offset head of a partition. Large says that the client has met an answer that is too large, corrupt that the
+// broker is believed if it cannot read its log.
+func (pr *prober) examine(ctx context.Context, id topicPartition, head int64, large, corrupt bool) (finding, error) {
+	got, err := pr.fetch(ctx, id, head)
+	if corrupt && errors.Is(err, kerr.CorruptMessage) {
+		return pr.damaged(ctx, id, head, nil, err)
 	}
-	for _, t := range resp.Topics {
-		for _, p := range t.Partitions {
-			if t.Topic != nil && *t.Topic == id.topic && p.Partition == id.partition && p.Leader >= 0 {
-				return p.Leader, t.TopicID, nil
+	if err != nil {
+		return finding{}, err
+	}
+	if got.whole > 0 {
+		if !large {
+			return finding{}, nil // the client has got it, or is about to say so
+		}
+		cause := fmt.Errorf("a batch of records of %s is more than what is read at once, %s", engine.Size(int(got.whole)), engine.Size(readBytes))
+		h, err := readFront(got.data)
+		switch {
+		case err == nil && h.length <= readBytes-fetchBytes:
+			return finding{}, nil // the large one is behind it
+		case err == nil && !h.old && h.last >= head:
+			return unreadable(id, max(h.first, head), h.last+1, h.epoch, got.data, cause, int64(h.records)), nil
+		}
+		return pr.damaged(ctx, id, head, got.data, cause)
+	}
+	past := watermark.Position{Offset: head}
+	for data := got.data; len(data) > 0; {
+		h, err := readFront(data)
+		switch {
+		case err == nil && h.length <= int64(len(data)):
+			err = h.check(data[:h.length])
+		case past.Offset > head:
+			return finding{past: past}, nil // a part of the next one, as brokers send it, or what the next look is about
+		case err == nil:
+			err = errDamagedHeader // the first one comes whole
+		}
+		if err != nil {
+			if past.Offset > head {
+				return finding{past: past}, nil
+			}
+			return pr.damaged(ctx, id, head, data, err)
+		}
+		batch := data[:h.length]
+		data = data[h.length:]
+		if h.last < past.Offset && !h.old {
+			if len(data) == 0 && past.Offset == head {
+				return pr.damaged(ctx, id, head, batch, errDamagedHeader) // nothing behind it: its offset is wrong
+			}
+			continue
+		}
+		if got.aborted.void(&h, batch) && (pr.source.config.Isolation != "read_uncommitted" || h.attributes&recordBatchControl != 0 || h.records == 0) {
+			past = watermark.Position{Offset: h.last + 1, Epoch: h.epoch}
+			continue
+		}
+		if past.Offset > head {
+			return finding{past: past}, nil
+		}
+		if large {
+			return finding{}, nil // it waits for another one
+		}
+		what, err := pr.try(ctx, id, head, h)
+		switch what {
+		case broken:
+			if h.old {
+				return pr.damaged(ctx, id, head, batch, err)
+			}
+			return unreadable(id, max(h.first, head), h.last+1, h.epoch, batch, err, int64(h.records)), nil
+		case empty:
+			return finding{past: watermark.Position{Offset: h.last + 1, Epoch: h.epoch}}, nil
+		}
+		return finding{}, nil
+	}
+	if past.Offset > head {
+		return finding{past: past}, nil
+	}
+	return finding{}, nil
+}
+
+// unreadable returns what stands for the records from start to end. Of their bytes the first are kept.
+func unreadable(id topicPartition, start, end int64, epoch int32, raw []byte, cause error, records int64) finding {
+	text := fmt.Errorf("reading %s/%d from offset %d to %d: %w", id.topic, id.partition, start, end-1, cause)
+	if len(raw) > probeFront {
+		raw = raw[:probeFront]
+	}
+	bad := &chunk{bad: text, raw: bytes.Clone(raw), start: start, end: watermark.Position{Offset: end, Epoch: epoch}}
+	return finding{bad: bad, records: max(1, min(records, end-start))}
+}
+
+// probesForEnd bounds the search for the end of what is damaged.
+const probesForEnd = 80
+
+// damaged finds where reading can go on behind a batch that cannot be read: where its header says, if the next one stands there, else at the
+// first offset behind it for which the broker has a batch that is right.
+func (pr *prober) damaged(ctx context.Context, id topicPartition, head int64, data []byte, cause error) (finding, error) {
+	end, err := pr.end(ctx, id, head)
+	if err != nil {
+		return finding{}, err
+	}
+	done := func(at int64, epoch int32) (finding, error) {
+		if next, err := pr.fetch(ctx, id, at); err == nil && len(next.data) >= recordBatchHeader {
+			if n := bytes.Index(data, next.data[:recordBatchHeader]); n > 0 {
+				data = data[:n]
 			}
 		}
+		return unreadable(id, head, at, epoch, data, cause, at-head), nil
 	}
-	return 0, topicID, errors.New("the partition has no leader")
+	if h, err := readFront(data); err == nil && !h.old && h.first <= head && h.last >= head && h.last < end {
+		if next, ok := pr.right(ctx, id, h.last+1, end); ok && next > h.last {
+			if h.length <= int64(len(data)) {
+				data = data[:h.length]
+			}
+			return done(h.last+1, h.epoch)
+		}
+	}
+	low, high := head, end // low cannot be read, high can, or is the end
+	for step := int64(1); head+step < end; step *= 2 {
+		next, ok := pr.right(ctx, id, head+step, end)
+		if ok && next > low {
+			high = next
+			break
+		}
+		low = head + step
+	}
+	for n := 0; high-low > 1 && n < probesForEnd; n++ {
+		middle := low + (high-low)/2
+		next, ok := pr.right(ctx, id, middle, end)
+		switch {
+		case ok && next > low && next < high:
+			high = next
+		case ok && next > low:
+			high = middle // there is nothing between it and high
+		default:
+			low = middle
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return finding{}, err
+	}
+	return done(high, -1)
 }
 
-// Layout of a batch of records, big endian:
-//
-//	0 first offset (8)  8 length of what follows (4)  12 leader epoch (4)  16 version (1)  17 CRC-32C of what follows (4)
-//	21 attributes (2)  23 last offset - first offset (4)  ...  57 number of records (4)  61 records
-const (
-	recordBatchHeader = 61
-	recordBatchV2     = 2
-)
-
-// firstDamaged returns the first batch of records, from offset next on, whose checksum is wrong, as the chunk that stands for it.
-func firstDamaged(data []byte, next int64) (chunk, error) {
-	table := crc32.MakeTable(crc32.Castagnoli)
-	for len(data) >= recordBatchHeader {
-		first := int64(binary.BigEndian.Uint64(data))
-		length := int64(binary.BigEndian.Uint32(data[8:])) + 12
-		delta := int64(int32(binary.BigEndian.Uint32(data[23:])))
-		if data[16] != recordBatchV2 || length < recordBatchHeader || length > int64(len(data)) || first < 0 || delta < 0 {
-			return chunk{}, errors.New("the batch of records has a damaged header")
-		}
-		end := first + delta + 1
-		if crc32.Checksum(data[21:length], table) != binary.BigEndian.Uint32(data[17:]) && end > next {
-			epoch := int32(binary.BigEndian.Uint32(data[12:]))
-			return chunk{start: max(first, next), end: watermark.Position{Offset: end, Epoch: epoch}, raw: data[:length:length]}, nil
-		}
-		data = data[length:]
+// end returns where a reader of a partition stands that has read all. A fetch there returns no records, whatever is damaged.
+func (pr *prober) end(ctx context.Context, id topicPartition, head int64) (int64, error) {
+	out := map[string]map[int32]kgo.EpochOffset{}
+	if err := pr.source.listOffsets(ctx, map[string][]int32{id.topic: {id.partition}}, -1, out); err != nil {
+		return 0, err
 	}
-	return chunk{}, errors.New("every batch of records has the right checksum")
+	if at := out[id.topic][id.partition].Offset; at > head {
+		return at, nil
+	}
+	return 0, errors.New("there are no records")
+}
+
+// right reports whether the broker has a batch for an offset whose header and checksum are right, or nothing more, and where that begins.
+func (pr *prober) right(ctx context.Context, id topicPartition, offset, end int64) (first int64, ok bool) {
+	if offset >= end {
+		return end, true
+	}
+	got, err := pr.fetch(ctx, id, offset)
+	if err != nil {
+		return 0, false
+	}
+	if len(got.data) == 0 {
+		return end, true
+	}
+	for data := got.data; len(data) > 0; {
+		h, err := readFront(data)
+		if err != nil {
+			return 0, false
+		}
+		if h.length <= int64(len(data)) && h.check(data[:h.length]) != nil {
+			return 0, false
+		}
+		if h.old && h.last >= offset {
+			return offset, true
+		}
+		if h.last >= offset {
+			return h.first, got.whole > 0 || h.length <= int64(len(data))
+		}
+		if h.length > int64(len(data)) {
+			return 0, false
+		}
+		data = data[h.length:]
+	}
+	return 0, false
 }

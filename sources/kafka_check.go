@@ -25,6 +25,8 @@ type kafkaCheck struct {
 	found  func(engine.Finding)
 	faulty map[string]bool    // troubles that were said
 	old    *kversion.Versions // what brokers that cannot be asked are spoken to with
+	// partitions of the topics, by name
+	partitions map[string]int32
 }
 
 func (c *kafkaCheck) fact(format string, a ...any) {
@@ -41,7 +43,7 @@ func (c *kafkaCheck) fault(format string, a ...any) {
 
 // Check looks at every broker, the topics and the group.
 func (k *kafka) Check(ctx context.Context, found func(engine.Finding)) {
-	c := &kafkaCheck{source: k, found: found, faulty: map[string]bool{}}
+	c := &kafkaCheck{source: k, found: found, faulty: map[string]bool{}, partitions: map[string]int32{}}
 	probe, cancel := context.WithTimeout(ctx, 2*pingTimeout)
 	defer cancel()
 	c.old, _ = k.probeOld(probe) // an error comes again
@@ -184,6 +186,7 @@ func (c *kafkaCheck) topics(ctx context.Context, client *kgo.Client) {
 	}
 	slices.SortFunc(resp.Topics, func(a, b kmsg.MetadataResponseTopic) int { return strings.Compare(nameOf(a), nameOf(b)) })
 	for _, t := range resp.Topics {
+		c.partitions[nameOf(t)] = int32(len(t.Partitions))
 		switch err := kerr.ErrorForCode(t.ErrorCode); {
 		case err == kerr.UnknownTopicOrPartition:
 			c.advise("topic %s does not exist; it will be read as soon as it does. Is the name right, with namespace", nameOf(t))
@@ -226,7 +229,7 @@ const (
 // group looks at who else is in the consumer group and what they read: members of one group should read the same.
 func (c *kafkaCheck) group(ctx context.Context, client *kgo.Client) {
 	name := c.source.config.Group
-	assignor, members, err := describeGroup(ctx, client, name)
+	g, err := describeGroup(ctx, client, name)
 	for range lookAgain { // a coordinator is chosen, and its topic made, at the first question
 		if !errors.Is(err, kerr.CoordinatorNotAvailable) && !errors.Is(err, kerr.CoordinatorLoadInProgress) && !errors.Is(err, kerr.NotCoordinator) {
 			break
@@ -237,7 +240,7 @@ func (c *kafkaCheck) group(ctx context.Context, client *kgo.Client) {
 		case <-timer.C:
 		}
 		timer.Stop()
-		assignor, members, err = describeGroup(ctx, client, name)
+		g, err = describeGroup(ctx, client, name)
 	}
 	switch {
 	case err == kerr.GroupAuthorizationFailed || err == kerr.ClusterAuthorizationFailed:
@@ -246,74 +249,118 @@ func (c *kafkaCheck) group(ctx context.Context, client *kgo.Client) {
 	case err != nil:
 		c.fault("group %s: %v", name, err)
 		return
-	case len(members) == 0:
+	case g.kind != "" && g.kind != consumerGroup && len(g.members) > 0:
+		c.fault("group %s is in use by members of another kind, %s (%s): this source will not be let in; take another group", name, g.kind, g.who())
+		return
+	case len(g.members) == 0:
 		c.fact("group %s has no members now", name)
 		return
 	}
-	c.fact("group %s has %d members now, which share partitions by %s", name, len(members), assignor)
-	if ours := assignorNames[c.source.config.Assignor]; assignor != "" && assignor != ours && assignor != "uniform" && c.source.config.Protocol != "consumer" {
-		c.fault("the members of group %s share partitions by %s, this source by %s: it will not be let in; say assignor: %s, or take a group of its own", name, assignor, ours, strings.ReplaceAll(assignor, "-", "_"))
+	c.fact("group %s has %d members now, which share partitions by %s: %s", name, len(g.members), g.assignor, g.who())
+	ours := assignorNames[c.source.config.Assignor]
+	switch {
+	case g.serverSide && c.source.config.Protocol != "consumer":
+		c.advise("the broker shares the partitions of group %s; say group_protocol: consumer, with assignor: sticky or range, as its members do", name)
+	case !g.serverSide && c.source.config.Protocol != "consumer" && g.assignor != "" && g.assignor != ours:
+		c.fault("the members of group %s share partitions by %s, this source by %s: it will not be let in; say assignor: %s, or take a group of its own", name, g.assignor, ours, strings.ReplaceAll(g.assignor, "-", "_"))
 	}
-	ours := slices.Sorted(slices.Values(c.source.topics()))
-	for _, m := range members {
+	topics := slices.Sorted(slices.Values(c.source.topics()))
+	for _, m := range g.members {
 		slices.Sort(m.topics)
-		if !slices.Equal(m.topics, ours) {
+		if !slices.Equal(m.topics, topics) {
 			c.advise("member %s at %s subscribes to %s, this source to %s: members of one group should read the same topics; take another group for other topics",
-				m.id, m.host, strings.Join(m.topics, ", "), strings.Join(ours, ", "))
+				m.id, m.host, strings.Join(m.topics, ", "), strings.Join(topics, ", "))
 		}
 	}
+	if most := slices.Max(append(slices.Collect(maps.Values(c.partitions)), 0)); most > 0 && len(g.members) >= int(most) {
+		c.advise("group %s has %d members and no topic more than %d partitions: with this source %d members would have nothing to read; give the topics more partitions", name, len(g.members), most, len(g.members)+1-int(most))
+	}
+}
+
+// consumerGroup is the kind of a group whose members read topics.
+const consumerGroup = "consumer"
+
+// described is what a broker says of a group. One that does not exist has no members.
+type described struct {
+	kind       string // "consumer", or who knows what else uses groups: "connect"
+	assignor   string
+	serverSide bool // the broker shares the partitions
+	members    []member
+}
+
+// who names the first members.
+func (g *described) who() string {
+	const most = 5
+	var names []string
+	for i, m := range g.members {
+		if i == most {
+			names = append(names, fmt.Sprintf("and %d more", len(g.members)-most))
+			break
+		}
+		names = append(names, m.id+" at "+m.host)
+	}
+	return strings.Join(names, ", ")
 }
 
 // assignorNames are the assignors as they stand in the protocol.
 var assignorNames = map[string]string{"cooperative_sticky": "cooperative-sticky", "sticky": "sticky", "roundrobin": "roundrobin", "range": "range"}
 
-// describeGroup returns how the members of a group share, and who they are. A group that does not exist has none.
-func describeGroup(ctx context.Context, client *kgo.Client, name string) (assignor string, members []member, err error) {
+// describeGroup asks who the members of a group are and how they share.
+func describeGroup(ctx context.Context, client *kgo.Client, name string) (described, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	req := kmsg.NewPtrDescribeGroupsRequest()
 	req.Groups = []string{name}
 	resp, err := req.RequestWith(ctx, client)
 	if err != nil {
-		return "", nil, err
+		return described{}, err
 	}
+	var out described
 	for _, g := range resp.Groups {
 		switch err := kerr.ErrorForCode(g.ErrorCode); err {
 		case nil:
 		case kerr.GroupIDNotFound:
-			return describeServerSide(ctx, client, name)
+			return describeServerSide(ctx, client, name), nil
 		default:
-			return "", nil, err
+			return described{}, err
 		}
 		if g.State == "Dead" {
-			return describeServerSide(ctx, client, name)
+			return describeServerSide(ctx, client, name), nil
 		}
 		for _, m := range g.Members {
 			var meta kmsg.ConsumerMemberMetadata
-			_ = meta.ReadFrom(m.ProtocolMetadata) // empty while the group is rebalancing
-			members = append(members, member{m.ClientID, strings.TrimPrefix(m.ClientHost, "/"), meta.Topics})
+			if g.ProtocolType == consumerGroup {
+				_ = meta.ReadFrom(m.ProtocolMetadata) // empty while the group is rebalancing
+			}
+			out.members = append(out.members, member{m.ClientID, strings.TrimPrefix(m.ClientHost, "/"), meta.Topics})
 		}
-		assignor = g.Protocol
+		out.kind, out.assignor = g.ProtocolType, g.Protocol
 	}
-	return assignor, members, nil
+	if len(out.members) == 0 {
+		if other := describeServerSide(ctx, client, name); len(other.members) > 0 {
+			return other, nil
+		}
+	}
+	return out, nil
 }
 
 // describeServerSide is for groups whose partitions the broker shares. Brokers that know no such groups have none.
-func describeServerSide(ctx context.Context, client *kgo.Client, name string) (assignor string, members []member, err error) {
+func describeServerSide(ctx context.Context, client *kgo.Client, name string) described {
 	req := kmsg.NewPtrConsumerGroupDescribeRequest()
 	req.Groups = []string{name}
+	out := described{kind: consumerGroup, serverSide: true}
 	resp, err := req.RequestWith(ctx, client)
 	if err != nil {
-		return "", nil, nil
+		return out
 	}
 	for _, g := range resp.Groups {
 		if g.ErrorCode != 0 {
 			continue
 		}
-		assignor = g.AssignorName
+		out.assignor = g.AssignorName
 		for _, m := range g.Members {
-			members = append(members, member{m.ClientID, strings.TrimPrefix(m.ClientHost, "/"), m.SubscribedTopics})
+			out.members = append(out.members, member{m.ClientID, strings.TrimPrefix(m.ClientHost, "/"), m.SubscribedTopics})
 		}
 	}
-	return assignor, members, nil
+	return out
 }

@@ -2,16 +2,18 @@ package sources
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"dataflow/engine"
 )
 
 // clientPort is the port of a member, which kfake says and Kafka does not.
-var clientPort = regexp.MustCompile(`(member \S+ at [0-9.]+):\d+`)
+var clientPort = regexp.MustCompile(`((?:member|datakit|connect|sticky|range)\S* (?:\S+ )?at [0-9.]+):\d+`)
 
 // look returns what Check finds, a line each.
 func look(t *testing.T, r *reader) []string {
@@ -67,7 +69,7 @@ func TestKafkaCheck(t *testing.T) {
 		t.Errorf("found %q", got)
 	}
 	same(look(t, subject(nil))[1:], append(topics[:3:3],
-		"ok: group g has 1 members now, which share partitions by roundrobin",
+		"ok: group g has 1 members now, which share partitions by roundrobin: datakit at 127.0.0.1",
 		"fault: the members of group g share partitions by roundrobin, this source by cooperative-sticky: it will not be let in; say assignor: roundrobin, or take a group of its own",
 		"advice: member datakit at 127.0.0.1 subscribes to elsewhere, this source to logs, misspelt, one: members of one group should read the same topics; take another group for other topics",
 	))
@@ -77,4 +79,58 @@ func TestKafkaCheck(t *testing.T) {
 	same(look(t, subject(func(c *kafkaConfig) { c.Brokers, c.SASL = []string{"127.0.0.1:1"}, login("plain", "u", "") })), []string{
 		"fault: sasl.password is empty: the file or variable that it comes from is missing or empty",
 	})
+}
+
+// TestKafkaCheckGroups looks at groups of other kinds: more members than partitions, one that the broker shares, and one of something else.
+func TestKafkaCheckGroups(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t, map[string]int32{"logs": 2})
+	find := func(group string) []string {
+		all := look(t, newReader(t, k, func(c *kafkaConfig) { oneStream("logs", "logging")(c); c.Group = group }))
+		return all[2:] // behind the broker and the topic
+	}
+	same := func(got []string, want ...string) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	join := func(group string, members int, opts ...kgo.Opt) {
+		for range members {
+			client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(k.Addr()), kgo.ConsumerGroup(group), kgo.ConsumeTopics("logs"), kgo.ClientID("datakit"))...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(client.Close)
+		}
+		eventually(t, "a stable group", func() bool {
+			g := k.Cluster().GroupInfo(group)
+			return g != nil && g.State == "Stable" && len(g.Members) == members
+		})
+	}
+	join("crowd", 2)
+	same(find("crowd"), "ok: group crowd has 2 members now, which share partitions by cooperative-sticky: datakit at 127.0.0.1, datakit at 127.0.0.1",
+		"advice: group crowd has 2 members and no topic more than 2 partitions: with this source 1 members would have nothing to read; give the topics more partitions")
+	join("next", 1, kgo.ServerSideBalancer(), kgo.Balancers(kgo.RangeBalancer()))
+	same(find("next"), "ok: group next has 1 members now, which share partitions by range: datakit at 127.0.0.1",
+		"advice: the broker shares the partitions of group next; say group_protocol: consumer, with assignor: sticky or range, as its members do")
+
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.Addr()), kgo.ClientID("connect"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	req := kmsg.NewPtrJoinGroupRequest()
+	req.Group, req.ProtocolType, req.SessionTimeoutMillis, req.RebalanceTimeoutMillis = "workers", "connect", 10_000, 10_000
+	protocol := kmsg.NewJoinGroupRequestProtocol()
+	protocol.Name, protocol.Metadata = "compatible", []byte{1}
+	req.Protocols = append(req.Protocols, protocol)
+	for range 2 { // the first answer says the id
+		resp, err := req.RequestWith(t.Context(), client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.MemberID = resp.MemberID
+	}
+	same(find("workers"), "fault: group workers is in use by members of another kind, connect (connect at 127.0.0.1): this source will not be let in; take another group")
 }

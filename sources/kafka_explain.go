@@ -74,6 +74,8 @@ func explainDial(meta kgo.BrokerMetadata, err error, advertised bool) (cause, te
 			"add a line \"ADDRESS %s\" to /etc/hosts, or have the brokers advertise a name that resolves here", name.Name, meta.NodeID, name.Name)
 	case errors.As(err, &name):
 		return "resolve", fmt.Sprintf("the name %s does not resolve on this machine; look at brokers, or add a line \"ADDRESS %s\" to /etc/hosts", name.Name, name.Name)
+	case errors.Is(err, errNoAnswer):
+		return "silent", "it has not answered the last request in time; it is overloaded or stopped. Other brokers are asked who does its work"
 	case !errors.As(err, &op) || op.Op != "dial":
 		return "", ""
 	case errors.Is(err, syscall.ECONNREFUSED) && advertised:

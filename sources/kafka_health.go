@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"dataflow/engine"
@@ -18,6 +19,7 @@ type health struct {
 	env      engine.Env
 	security *kafkaSecurity
 	group    func(error) string // says what keeps a member out
+	alarms   alarms             // for the lookout
 
 	mu      sync.Mutex
 	failing bool
@@ -35,7 +37,9 @@ type line struct {
 
 var errNotConnected = errors.New("waiting for Kafka")
 
-func newHealth(env engine.Env) *health { return &health{env: env, lines: map[string]*line{}} }
+func newHealth(env engine.Env) *health {
+	return &health{env: env, lines: map[string]*line{}, alarms: newAlarms()}
+}
 
 // watching makes h, before it hooks into a client, explain what happens to brokers and, where group is set, to the member.
 func (h *health) watching(s *kafkaSecurity, group func(error) string) *health {
@@ -120,6 +124,7 @@ func (h *health) say(key, what string, args ...any) {
 
 // OnBrokerConnect is called by the client for every attempt, after the TLS handshake, the question for versions and the login.
 func (h *health) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	h.security.silent.note(meta, err)
 	if t := h.security.explain(meta, err); t != nil {
 		h.connecting(t)
 	}
@@ -135,6 +140,9 @@ func (h *health) OnGroupManageError(err error) {
 		h.mu.Unlock()
 	}
 	h.bad(what, err)
+	if errors.Is(err, kerr.UnknownTopicID) {
+		h.alarms.renewal() // a start is committed under the id that the client knows
+	}
 }
 
 // Keys of requests whose answer shows that the source works: fetch and heartbeat.
@@ -144,7 +152,8 @@ const (
 )
 
 // OnBrokerE2E is called by the client for every answered or failed request.
-func (h *health) OnBrokerE2E(_ kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
+func (h *health) OnBrokerE2E(meta kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
+	h.security.silent.note(meta, e2e.Err())
 	if (key == fetchKey || key == heartbeatKey) && e2e.Err() == nil {
 		h.good()
 	}

@@ -84,6 +84,7 @@ func (s *kafkaSASL) mechanism() (sasl.Mechanism, error) {
 type kafkaSecurity struct {
 	now    func() time.Time
 	tls    *tls.Config // nil is in clear
+	silent silentBrokers
 	config struct {
 		tls  kafkaTLS
 		sasl kafkaSASL

@@ -56,6 +56,9 @@ func (s *kafkaSecurity) dialer(dial dialFunc) dialFunc {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		if err := s.silent.refuse(network, addr); err != nil {
+			return nil, err
+		}
 		dialCtx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
 		conn, err := dial(dialCtx, network, addr)

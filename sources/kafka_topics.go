@@ -3,6 +3,7 @@ package sources
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -16,8 +17,12 @@ const (
 	topicLook      = time.Minute
 )
 
-// watchTopics names the topics that do not exist, once a minute, until ctx ends. They are read as soon as they do.
+// watchTopics names the topics that do not exist, once a minute, until ctx ends. They are read as soon as they do. Meanwhile it has partitions
+// that stand still looked at.
 func (k *kafka) watchTopics(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { k.watchPartitions(ctx) })
+	defer wg.Wait()
 	timer := time.NewTimer(firstTopicLook)
 	defer timer.Stop()
 	for {

@@ -41,7 +41,7 @@ func validateCommand(s streams) *cobra.Command {
 		},
 	}
 	f.add(c)
-	c.Flags().BoolVar(&connect, "connect", false, "also look at what the graph connects to: Kafka's brokers, topics and groups")
+	c.Flags().BoolVar(&connect, "connect", false, "also look at what the graph connects to: Kafka's brokers, topics and groups, DataWay's address and token")
 	return c
 }
 

@@ -4,6 +4,7 @@ package httpclient
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -19,7 +20,6 @@ import (
 const (
 	dialTimeout      = 5 * time.Second
 	handshakeTimeout = 5 * time.Second
-	headerTimeout    = 30 * time.Second
 	requestTimeout   = 30 * time.Second
 	slowestUpload    = 100_000         // bytes per second that a destination must take
 	continueTimeout  = time.Second     // for an answer to Expect: 100-continue; then the body is sent
@@ -47,7 +47,8 @@ type Client struct {
 type Answer struct {
 	Status int
 	Header http.Header
-	Body   []byte // of a [Client] at most its first 64 KiB
+	Body   []byte               // of a [Client] at most its first 64 KiB
+	TLS    *tls.ConnectionState // nil of a connection without
 }
 
 // New returns a client. An error is one of [engine.FieldError] with the path proxy or tls.*.
@@ -72,7 +73,6 @@ func New(env engine.Env, o Options) (*Client, error) {
 		DialContext:            dialWithin(env),
 		TLSClientConfig:        tlsConfig,
 		TLSHandshakeTimeout:    handshakeTimeout,
-		ResponseHeaderTimeout:  headerTimeout,
 		ExpectContinueTimeout:  continueTimeout,
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConnsPerHost:    idlePerHost,
@@ -91,7 +91,11 @@ func dialWithin(env engine.Env) func(ctx context.Context, network, addr string) 
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
-		return env.Dial(ctx, network, addr)
+		c, err := env.Dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &metered{Conn: c}, nil
 	}
 }
 
@@ -109,7 +113,7 @@ func proxyOf(text string) (func(*http.Request) (*url.URL, error), error) {
 // Do sends req and returns what the destination said, whatever its status. The whole exchange takes at most
 // 30 s and a second more for each 100 kB of the body, and no longer than ctx lasts. Redirects are answers. The status decides:
 // of the answer's body there is what came within 5 s. An error means that there was no answer; neither its text, which is short,
-// nor its causes name the URL's query or user.
+// nor its causes name the URL's query or user. It wraps [ErrSlow] where the body was still on its way.
 func (c *Client) Do(ctx context.Context, req *http.Request) (Answer, error) {
 	limit := requestTimeout
 	if req.ContentLength > 0 {
@@ -117,7 +121,9 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (Answer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	req = req.WithContext(ctx)
+	var u upload
+	defer u.end()
+	req = req.WithContext(u.watch(ctx, limit))
 	if c.plain && req.URL.Scheme == "https" {
 		u := *req.URL
 		u.Scheme = "http"
@@ -125,12 +131,16 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (Answer, error) {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return Answer{}, fmt.Errorf("%s %s: %w", req.Method, Where(req.URL), presentable(withoutURL(err), req.URL))
+		err = presentable(withoutURL(err), req.URL)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) && u.slow() {
+			err = fmt.Errorf("%w: %w", ErrSlow, err)
+		}
+		return Answer{}, fmt.Errorf("%s %s: %w", req.Method, Where(req.URL), err)
 	}
 	defer resp.Body.Close()
 	late := time.AfterFunc(answerTimeout, cancel)
 	defer late.Stop()
-	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: hide(readAnswer(resp), req.URL)}, nil
+	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: hide(readAnswer(resp), req.URL), TLS: resp.TLS}, nil
 }
 
 // readAnswer returns the first 64 KiB of an answer. What is missing of a broken one changes nothing.

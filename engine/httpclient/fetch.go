@@ -14,6 +14,9 @@ import (
 // ErrTooLong is the cause of an error when an answer is longer than the limit.
 var ErrTooLong = errors.New("the answer is too long")
 
+// ErrNoRoom is the cause of an error when there is no memory for an answer.
+var ErrNoRoom = errors.New("there is no memory for the answer")
+
 // FetchOptions bound what a [Fetcher] does. All but Guard are needed.
 type FetchOptions struct {
 	Guard   *Guard        // nil: it connects wherever it is told to
@@ -49,16 +52,22 @@ func NewFetcher(env engine.Env, o FetchOptions) *Fetcher {
 // Do sends req and returns the whole answer, whatever its status. An error wraps [ErrRefused], [ErrTooLong] or says why there
 // was no answer; it does not name the URL's query or user.
 func (f *Fetcher) Do(ctx context.Context, req *http.Request) (Answer, error) {
+	return f.DoWithin(ctx, req, func(int) bool { return true })
+}
+
+// DoWithin is [Fetcher.Do] for those who count memory: take is asked for so many bytes before the answer gets them. An error
+// wraps [ErrNoRoom] when it says no.
+func (f *Fetcher) DoWithin(ctx context.Context, req *http.Request, take func(n int) bool) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.options.Timeout)
 	defer cancel()
-	a, err := f.do(req.WithContext(ctx))
+	a, err := f.do(req.WithContext(ctx), take)
 	if err != nil {
-		return Answer{}, fmt.Errorf("%s %s: %w", req.Method, Where(req.URL), withoutURL(err))
+		return Answer{}, fmt.Errorf("%s %s: %w", req.Method, Where(req.URL), presentable(withoutURL(err), req.URL))
 	}
 	return a, nil
 }
 
-func (f *Fetcher) do(req *http.Request) (Answer, error) {
+func (f *Fetcher) do(req *http.Request, take func(int) bool) (Answer, error) {
 	resp, err := f.http.Do(req)
 	if err != nil {
 		return Answer{}, err
@@ -67,14 +76,36 @@ func (f *Fetcher) do(req *http.Request) (Answer, error) {
 	if resp.ContentLength > f.options.MaxBody {
 		return Answer{}, ErrTooLong
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, f.options.MaxBody+1))
-	switch {
-	case err != nil:
+	body, err := readWithin(resp.Body, f.options.MaxBody, take)
+	if err != nil {
 		return Answer{}, fmt.Errorf("reading the answer: %w", err)
-	case int64(len(body)) > f.options.MaxBody:
-		return Answer{}, ErrTooLong
 	}
 	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
+}
+
+// readWithin reads at most limit bytes. The memory grows with what has come: what a header promises is not reserved.
+func readWithin(r io.Reader, limit int64, take func(int) bool) ([]byte, error) {
+	const least = 4 << 10
+	var body []byte
+	for {
+		if len(body) == cap(body) {
+			size := int(min(max(least, 2*int64(cap(body))), limit+1))
+			if !take(size - cap(body)) {
+				return nil, ErrNoRoom
+			}
+			body = append(make([]byte, 0, size), body...)
+		}
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case int64(len(body)) > limit:
+			return nil, ErrTooLong
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return nil, err
+		}
+	}
 }
 
 // Close closes the connections that no request uses.

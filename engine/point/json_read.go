@@ -58,6 +58,17 @@ func (r *jsonReader) mismatch(member, goType string) {
 	r.fail("cannot unmarshal %s into Go struct field JSONPoint.%s of type %s", kind, member, goType)
 }
 
+// member returns the name of a member of a point. DataKit reads the simple shape with encoding/json, which ignores case: a point with
+// Fields would else have none.
+func member(key string) string {
+	for _, known := range [...]string{"measurement", "tags", "fields", "time"} {
+		if len(key) == len(known) && strings.EqualFold(key, known) {
+			return known
+		}
+	}
+	return key
+}
+
 func (r *jsonReader) point() (p Point) {
 	p = Point{Record: -1, Category: r.o.Category}
 	r.b.begin()
@@ -71,7 +82,7 @@ func (r *jsonReader) point() (p Point) {
 	}
 	time, simple := "", false
 	for first := true; r.more(first, '}'); first = false {
-		switch key := r.key(); key {
+		switch key := member(r.key()); key {
 		case "measurement", "name":
 			if !r.null() {
 				if r.peek() != '"' {

@@ -23,7 +23,7 @@ import (
 )
 
 // Without it only what needs nothing but Go is run: a test of the whole must pass on a machine with Go alone.
-var realClients = flag.Bool("real", false, "run curl, hey, ab, Python's requests and Telegraf; what is missing is installed")
+var realClients = flag.Bool("real", false, "run curl, hey, ab, wrk, Python's requests and Telegraf; what is missing is installed")
 
 // setup is the engine with an http source and a dataway sink.
 type setup struct {

@@ -16,12 +16,13 @@ import (
 // TestReal runs clients that do not come with this repository.
 func TestReal(t *testing.T) {
 	if !*realClients {
-		t.Log("curl, hey, ab, Python's requests and Telegraf are not run: that needs -real, and installs what is missing")
+		t.Log("curl, hey, ab, wrk, Python's requests and Telegraf are not run: that needs -real, and installs what is missing")
 		return
 	}
 	s := start(t)
 	t.Run("curl", s.curl)
 	t.Run("hey and ab", s.load)
+	t.Run("wrk", s.wrk)
 	t.Run("python requests, and as pythond's framework", s.python)
 	t.Run("telegraf", s.telegraf)
 	s.stop()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ type Show struct {
 // Main reads the flags -short and -only, builds the engine, prints the machine and calls lines. It returns the exit code.
 func Main(lines func(*Show)) int {
 	short := flag.Bool("short", false, "the short form that CI runs")
-	only := flag.String("only", "", "run the lines whose title contains this")
+	only := flag.String("only", "", "run the lines whose titles contain one of these, by commas")
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "engine-show")
 	if err != nil {
@@ -52,7 +53,7 @@ func Main(lines func(*Show)) int {
 
 // Line runs a line, unless the command asked for others only. It holds if f returns nil.
 func (s *Show) Line(title string, f func() error) {
-	if !strings.Contains(title, s.only) {
+	if !slices.ContainsFunc(strings.Split(s.only, ","), func(name string) bool { return strings.Contains(title, name) }) {
 		return
 	}
 	start := time.Now()

@@ -3,6 +3,8 @@ package kafka
 import (
 	"bufio"
 	"context"
+	crand "crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +19,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Options say what a [Cluster] is.
@@ -38,8 +42,9 @@ type Cluster struct {
 	libs    string
 	ports   int // the first one
 
-	mu    sync.Mutex
-	nodes map[int]*process
+	mu     sync.Mutex
+	nodes  map[int]*process
+	client *kgo.Client // of [Cluster.admin]
 }
 
 // process is a running node.
@@ -152,10 +157,9 @@ func (c *Cluster) configure(ctx context.Context) error {
 			return err
 		}
 	}
-	id, err := exec.CommandContext(ctx, "java", c.java("kafka.tools.StorageTool", "random-uuid")...).Output()
-	if err != nil {
-		return fmt.Errorf("making a cluster id: %w", err)
-	}
+	var id [16]byte
+	_, _ = crand.Read(id[:]) // never fails
+	id[0] &= 0x7f            // else it may begin with a hyphen, and be taken for an option
 	for node := 1; node <= c.options.Nodes; node++ {
 		if err := os.MkdirAll(c.node(node), 0o700); err != nil {
 			return err
@@ -164,7 +168,7 @@ func (c *Cluster) configure(ctx context.Context) error {
 		if err := os.WriteFile(file, []byte(c.properties(node)), 0o600); err != nil {
 			return err
 		}
-		args := []string{"format", "-t", strings.TrimSpace(string(id)), "-c", file}
+		args := []string{"format", "-t", base64.RawURLEncoding.EncodeToString(id[:]), "-c", file}
 		if c.options.Security { // users of SCRAM are part of the first format
 			args = append(args, "--add-scram", "SCRAM-SHA-256=[name=bob,password=bob-secret]", "--add-scram", "SCRAM-SHA-512=[name=carol,password=carol-secret]")
 		}
@@ -260,7 +264,7 @@ func (c *Cluster) running(node int) (*process, error) {
 	return nil, fmt.Errorf("node %d does not run", node)
 }
 
-// Signal sends a signal to a node: SIGSTOP and SIGCONT hold it and let it go.
+// Signal sends a signal to a node.
 func (c *Cluster) Signal(node int, s syscall.Signal) error {
 	p, err := c.running(node)
 	if err != nil {
@@ -303,11 +307,29 @@ func (c *Cluster) Restart(ctx context.Context, node int) error {
 	return c.awaitReady(ctx, node)
 }
 
-// Close ends all nodes. Their folder stays.
+// Mend starts the nodes that do not run, as those that a test has left so when it failed.
+func (c *Cluster) Mend(ctx context.Context) error {
+	for node := 1; node <= c.options.Nodes; node++ {
+		if _, err := c.running(node); err == nil {
+			continue
+		}
+		if err := c.Restart(ctx, node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends all nodes, as a crash does: nobody needs what they hold. Their folder stays.
 func (c *Cluster) Close() {
+	c.mu.Lock()
+	if c.client != nil {
+		c.client.Close()
+	}
+	c.mu.Unlock()
 	var wg sync.WaitGroup
 	for node := 1; node <= c.options.Nodes; node++ {
-		wg.Go(func() { _ = c.Stop(node) })
+		wg.Go(func() { _ = c.Kill(node) })
 	}
 	wg.Wait()
 }

@@ -108,7 +108,7 @@ func TestAssignors(t *testing.T) {
 					produce(t, client, name, n, 100)
 					n += 100
 					await(t, "the first member has all again", []*runner{a, b}, func() bool { return union(a, b) == n })
-					t.Logf("%d messages, %d by the first and %d by the second member", n, a.basket.count(), b.basket.count())
+					t.Logf("figure: %s: %d messages, %d by the first and %d by the second member", t.Name(), n, a.basket.count(), b.basket.count())
 					a.stop(t)
 					if got := committed(t, c, "g"+name, name); got != int64(n) {
 						t.Errorf("committed %d of %d", got, n)
@@ -213,7 +213,7 @@ func TestStaticMember(t *testing.T) {
 	if b2.basket.count() == 0 {
 		t.Error("the member that came back has read nothing")
 	}
-	t.Logf("the other member: %d assignments before, %d after the restart", before, rebalances(a))
+	t.Logf("figure: the other member: %d assignments before, %d after the restart", before, rebalances(a))
 	a.stop(t)
 	b2.stop(t)
 }
@@ -301,7 +301,7 @@ func TestBesideRoundRobin(t *testing.T) {
 				}
 				return len(all) == n
 			})
-			t.Logf("%d messages, %d by the engine", n, e.basket.count())
+			t.Logf("figure: beside an eager member: %d messages, %d by the engine", n, e.basket.count())
 			e.stop(t)
 		})
 	}
@@ -322,7 +322,7 @@ func TestVersionHints(t *testing.T) {
 				e.basket.await(t, e, 20)
 				await(t, "the greeting", []*runner{e}, func() bool { return strings.Contains(e.log.String(), "Kafka has answered") })
 				forgotten := strings.Contains(e.log.String(), "no longer speak")
-				t.Logf("kafka_version %-8s reads after %v; no longer spoken: %v", hint, time.Since(began).Round(10*time.Millisecond), forgotten)
+				t.Logf("figure: kafka_version %-8s reads after %v; no longer spoken: %v", hint, time.Since(began).Round(10*time.Millisecond), forgotten)
 				if want := v == Kafka4 && strings.HasPrefix(hint, "0.") && !strings.HasPrefix(hint, "0.11"); forgotten != want {
 					t.Errorf("kafka_version %s: no longer spoken is %v, want %v\n%s", hint, forgotten, want, e.log.String())
 				}
@@ -354,7 +354,7 @@ func TestBrokerComesBack(t *testing.T) {
 		}
 		return false
 	})
-	t.Logf("said after %v", time.Since(began).Round(time.Millisecond))
+	t.Logf("figure: broker killed: said after %v", time.Since(began).Round(time.Millisecond))
 	if err := c.Restart(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -362,7 +362,7 @@ func TestBrokerComesBack(t *testing.T) {
 	produce(t, clientOf(t, c), "logs", 20, 20)
 	e.basket.await(t, e, 40)
 	await(t, "healthy", []*runner{e}, func() bool { return len(e.engine.Ready()) == 0 })
-	t.Logf("healthy %v after the restart", time.Since(began).Round(time.Millisecond))
+	t.Logf("figure: healthy %v after the restart", time.Since(began).Round(time.Millisecond))
 	e.stop(t)
 }
 

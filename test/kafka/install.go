@@ -5,6 +5,9 @@ package kafka
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -29,6 +32,43 @@ func Missing() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// sums are the jars of each version with their SHA-256, as sha256sum writes them.
+//
+//go:embed testdata/*.sha256
+var sums embed.FS
+
+// checkJars holds a folder to the list of a version: every jar is there, and no other.
+func checkJars(version, jars string) error {
+	list, err := sums.ReadFile("testdata/kafka-" + version + ".sha256")
+	if err != nil {
+		return fmt.Errorf("there is no list of the jars of Kafka %s: %w", version, err)
+	}
+	want := map[string]string{}
+	for line := range strings.Lines(string(list)) {
+		if fields := strings.Fields(line); len(fields) == 2 {
+			want[fields[1]] = fields[0]
+		}
+	}
+	files, err := os.ReadDir(jars)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		data, err := os.ReadFile(filepath.Join(jars, f.Name()))
+		if err != nil {
+			return err
+		}
+		if sum := sha256.Sum256(data); want[f.Name()] != hex.EncodeToString(sum[:]) {
+			return fmt.Errorf("%s is not what the list of Kafka %s says", f.Name(), version)
+		}
+		delete(want, f.Name())
+	}
+	if len(want) > 0 {
+		return fmt.Errorf("%d jars of Kafka %s are missing", len(want), version)
+	}
+	return nil
 }
 
 type artifact struct {
@@ -98,6 +138,9 @@ func Install(ctx context.Context, version string) (string, error) {
 	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "-ntp", "-f", file, "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+jars)
 	if out, err := mvn.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("fetching Kafka %s: %w\n%s", version, err, bytes.TrimSpace(out))
+	}
+	if err := checkJars(version, jars); err != nil {
+		return "", fmt.Errorf("fetching Kafka %s: %w", version, err)
 	}
 	if err := os.Rename(jars, libs); err != nil && !errors.Is(err, os.ErrExist) {
 		if _, gone := os.Stat(libs); gone != nil {
