@@ -15,6 +15,12 @@ func (s *StandIn) Produce(topic string, count int, text string) error {
 	return s.call("POST", fmt.Sprintf("/produce?topic=%s&count=%d", url.QueryEscape(topic), count), strings.NewReader(text), nil)
 }
 
+// MakeUp is Produce for so many messages that they are made up when they are fetched, a few of them again and again. It returns how many
+// there are, about count; the topic must be empty.
+func (s *StandIn) MakeUp(topic string, count int, text string) (made int, err error) {
+	return made, s.call("POST", fmt.Sprintf("/produce?made=1&topic=%s&count=%d", url.QueryEscape(topic), count), strings.NewReader(text), &made)
+}
+
 // Seen returns what the DataWay has received.
 func (s *StandIn) Seen() (Seen, error) {
 	var out Seen

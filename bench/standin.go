@@ -47,8 +47,9 @@ type Seen struct {
 
 // standIn is the state of a stand-in process.
 type standIn struct {
-	kafka  *embedded.Kafka
-	topics map[[16]byte]string // names by id: newer requests have no names
+	kafka     *embedded.Kafka
+	synthetic *synthetic
+	topics    map[[16]byte]string // names by id: newer requests have no names
 
 	mu   sync.Mutex
 	seen map[string]map[int64][]uint32 // times received, by topic, partition and offset
@@ -67,7 +68,7 @@ func ServeStandIn(in io.Reader, out io.Writer, o embedded.KafkaOptions, topics m
 		return err
 	}
 	defer kafka.Close()
-	s := &standIn{kafka: kafka, topics: map[[16]byte]string{}}
+	s := &standIn{kafka: kafka, synthetic: newSynthetic(kafka), topics: map[[16]byte]string{}}
 	s.forget()
 	for topic := range topics {
 		if info := kafka.Cluster().TopicInfo(topic); info != nil {
@@ -182,8 +183,8 @@ func (s *standIn) count() Seen {
 	defer s.mu.Unlock()
 	out := Seen{Points: s.all, Ghosts: s.odd, Rewinds: s.rewinds}
 	for topic, partitions := range s.seen {
-		for p := int32(0); s.kafka.End(topic, p) >= 0; p++ {
-			end := s.kafka.End(topic, p)
+		for p := int32(0); s.synthetic.end(topic, p) >= 0; p++ {
+			end := s.synthetic.end(topic, p)
 			counts := partitions[int64(p)]
 			for o := int64(0); o < max(end, int64(len(counts))); o++ {
 				n := uint32(0)
@@ -207,7 +208,7 @@ func (s *standIn) count() Seen {
 }
 
 // produce writes count messages to a topic, spread over its partitions; the text is the request's body, or that of the job
-// that the topic belongs to.
+// that the topic belongs to. With made they are made up when they are fetched, and it answers how many.
 func (s *standIn) produce(w http.ResponseWriter, r *http.Request) {
 	text, err := io.ReadAll(io.LimitReader(r.Body, 64<<20))
 	if err != nil {
@@ -232,11 +233,20 @@ func (s *standIn) produce(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	partitions := int32(0)
-	for s.kafka.End(topic, partitions) >= 0 {
+	for s.synthetic.end(topic, partitions) >= 0 {
 		partitions++
 	}
 	if partitions == 0 {
 		http.Error(w, "no such topic", http.StatusBadRequest)
+		return
+	}
+	if r.FormValue("made") != "" {
+		made, err := s.synthetic.fill(r.Context(), topic, partitions, texts, count)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintln(w, made)
 		return
 	}
 	const chunk = 5000
@@ -256,8 +266,8 @@ func (s *standIn) produce(w http.ResponseWriter, r *http.Request) {
 func (s *standIn) lag(w http.ResponseWriter, r *http.Request) {
 	group, topic := r.FormValue("group"), r.FormValue("topic")
 	lag := int64(0)
-	for p := int32(0); s.kafka.End(topic, p) >= 0; p++ {
-		lag += s.kafka.End(topic, p) - max(s.kafka.Committed(group, topic, p), 0)
+	for p := int32(0); s.synthetic.end(topic, p) >= 0; p++ {
+		lag += s.synthetic.end(topic, p) - max(s.kafka.Committed(group, topic, p), 0)
 	}
 	fmt.Fprintln(w, lag)
 }

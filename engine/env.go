@@ -37,6 +37,8 @@ type Env struct {
 	Tags []point.Field
 	// Pressure is how full the in-flight window is, 0 to 1.
 	Pressure func() float64
+	// Stalled reports whether every sink behind a source's port backs off: nothing that is on its way gets done soon.
+	Stalled func(port string) bool
 	// Counter returns the node's counter of the given name and label, made at the first call.
 	Counter func(name, label string) Counter
 	// Shared returns what the nodes of a graph have in common under a key, made at the first call.
@@ -115,10 +117,10 @@ func HostEnv(log *slog.Logger) Env {
 	return Env{
 		Limits: DefaultLimits(),
 		Log:    log, Now: time.Now, Dial: dialer.DialContext, Listen: listen.Listen, FS: OS{}, Rand: rand.Uint64,
-		Pressure: func() float64 { return 0 },
-		Counter:  func(string, string) Counter { return discard{} },
-		Shared:   func(_ string, make func() any) any { return make() },
-		Health:   func(error) {},
+		Pressure: func() float64 { return 0 }, Stalled: func(string) bool { return false },
+		Counter: func(string, string) Counter { return discard{} },
+		Shared:  func(_ string, make func() any) any { return make() },
+		Health:  func(error) {},
 	}
 }
 

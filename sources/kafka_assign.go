@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -60,6 +59,7 @@ func (k *kafka) assigned(ctx context.Context, offsets map[string]map[int32]kgo.O
 		}
 	}
 	k.counter.rebalances.Add(1)
+	k.rebalanced()
 	k.health.good()
 	return offsets, nil
 }
@@ -190,80 +190,4 @@ func (k *kafka) knownPartitions(ctx context.Context, topics []string) (map[strin
 		}
 	}
 	return known, nil
-}
-
-// revoked is called by the client when partitions go to others, and when the group is left. What is in flight
-// gets a while to finish; what is then not done the new owner reads again. What is done after that is late:
-// it is counted and moves nothing. If it were committed, it would set the group back behind the commits of
-// the new owner.
-func (k *kafka) revoked(ctx context.Context, _ *kgo.Client, lost map[string][]int32) {
-	ps, closing := k.detach(lost)
-	if len(ps) == 0 {
-		return
-	}
-	if !closing {
-		k.drain(ctx, ps)
-	}
-	k.commits.mu.Lock()
-	defer k.commits.mu.Unlock()
-	last := map[*partition]watermark.Position{}
-	for _, p := range ps {
-		last[p] = p.tracker.Revoke()
-	}
-	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
-	defer cancel()
-	if err := k.commitPositions(ctx, last); err != nil {
-		k.health.note("committing the offsets of revoked partitions fails: their messages will be read again", "error", err)
-	}
-}
-
-// drain waits until what is in flight of ps is done, at most min(10 s, a third of the rebalance timeout).
-func (k *kafka) drain(ctx context.Context, ps []*partition) {
-	ctx, cancel := context.WithTimeout(ctx, min(10*time.Second, k.config.RebalanceWait/3))
-	defer cancel()
-	for _, p := range ps {
-		if p.tracker.Wait(ctx) != nil {
-			return
-		}
-	}
-}
-
-// lost is called by the client when the group has expelled the member: others may have committed already.
-func (k *kafka) lost(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
-	ps, _ := k.detach(lost)
-	k.commits.mu.Lock()
-	defer k.commits.mu.Unlock()
-	for _, p := range ps {
-		p.tracker.Revoke()
-	}
-}
-
-// detach takes partitions away from the poll loop, the ports and the committer.
-func (k *kafka) detach(lost map[string][]int32) (ps []*partition, closing bool) {
-	if len(lost) == 0 {
-		return nil, false
-	}
-	k.betweenPolls(func() {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		closing = k.closing
-		for topic, ids := range lost {
-			for _, id := range ids {
-				tp := topicPartition{topic, id}
-				p := k.partitions[tp]
-				if p == nil {
-					continue
-				}
-				delete(k.partitions, tp)
-				p.gone.Store(true)
-				p.stop()
-				if p.paused {
-					k.resume([]*partition{p}, time.Now()) // a pause would outlive the assignment
-				}
-				ps = append(ps, p)
-			}
-		}
-	})
-	k.attention()
-	return ps, closing
 }

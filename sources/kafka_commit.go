@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +27,8 @@ type committer struct {
 	// mu is held from reading the positions until they are committed, so that a revoke, which takes it too,
 	// comes either before or after.
 	mu sync.Mutex
+
+	rebalance stopwatch
 
 	done atomic.Int64 // messages since the last commit
 	many chan struct{}
@@ -118,35 +122,96 @@ func (k *kafka) commitPositions(ctx context.Context, at map[*partition]watermark
 	return nil
 }
 
+// joinPatience is how long a commit waits for the client, which holds commits up while it joins the group anew. That takes as long as
+// the slowest member, or a dead one, and at most the rebalance timeout.
+const joinPatience = 300 * time.Millisecond
+
+// What has become of a commit that was handed to the client.
+const (
+	commitWaits int32 = iota
+	commitSent
+	commitTakenBack
+)
+
 // commit commits offsets and waits for the answer. An error means that not all of them are committed.
 func (k *kafka) commit(ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset) error {
-	noted := kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		for i := range req.Topics {
-			t := &req.Topics[i]
-			note := noteOf(k.counts[t.Topic])
-			for j := range t.Partitions {
-				t.Partitions[j].Metadata = &note
-			}
+	byClient, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var state atomic.Int32
+	patience := time.AfterFunc(joinPatience, func() {
+		// Only one that is not on its way: else the broker could deal with it after the next.
+		if state.CompareAndSwap(commitWaits, commitTakenBack) {
+			cancel()
 		}
+	})
+	defer patience.Stop()
+	noted := kgo.PreCommitFnContext(byClient, func(req *kmsg.OffsetCommitRequest) error {
+		if !state.CompareAndSwap(commitWaits, commitSent) {
+			return context.Canceled
+		}
+		k.note(req)
 		return nil
 	})
 	var failed error
 	k.client.CommitOffsetsSync(noted, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
-		if err != nil {
-			failed = err
-			return
+		failed = refusedCommit(resp, err)
+	})
+	if state.Load() == commitTakenBack && ctx.Err() == nil {
+		return k.commitJoining(ctx, offsets)
+	}
+	return failed
+}
+
+// commitJoining commits past the client, which waits for the other members. Until all of them have joined, the broker takes
+// commits of the generation that was; afterwards it refuses them. A partition whose offset is committed here is still ours: those
+// that go to others are taken away before the client joins, or are nobody's in the generation that it joins.
+func (k *kafka) commitJoining(ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset) error {
+	ids := k.topicIDs(ctx, slices.Sorted(maps.Keys(offsets))) // newer commits have no names
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group = k.config.Group
+	req.MemberID, req.Generation = k.client.GroupMetadata()
+	if k.config.InstanceID != "" {
+		req.InstanceID = &k.config.InstanceID
+	}
+	for topic, ps := range offsets {
+		rt := kmsg.NewOffsetCommitRequestTopic()
+		rt.Topic, rt.TopicID = topic, ids[topic]
+		for id, at := range ps {
+			rp := kmsg.NewOffsetCommitRequestTopicPartition()
+			rp.Partition, rp.Offset, rp.LeaderEpoch = id, at.Offset, at.Epoch
+			rt.Partitions = append(rt.Partitions, rp)
 		}
-		var errs []error
-		for _, t := range resp.Topics {
-			for _, p := range t.Partitions {
-				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-					errs = append(errs, fmt.Errorf("%s/%d: %w", t.Topic, p.Partition, err))
-				}
+		req.Topics = append(req.Topics, rt)
+	}
+	k.note(req)
+	return refusedCommit(req.RequestWith(ctx, k.client))
+}
+
+// note writes into a commit how many partitions the topics had.
+func (k *kafka) note(req *kmsg.OffsetCommitRequest) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i := range req.Topics {
+		t := &req.Topics[i]
+		note := noteOf(k.counts[t.Topic])
+		for j := range t.Partitions {
+			t.Partitions[j].Metadata = &note
+		}
+	}
+}
+
+// refusedCommit returns why a commit was refused, in whole or in part.
+func refusedCommit(resp *kmsg.OffsetCommitResponse, err error) error {
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				errs = append(errs, fmt.Errorf("%s/%d: %w", t.Topic, p.Partition, err))
 			}
 		}
-		failed = errors.Join(errs...)
-	})
-	return failed
+	}
+	return errors.Join(errs...)
 }

@@ -43,6 +43,7 @@ func (e *Engine) env(node, role string, s *stats) engine.Env {
 	base.Log = e.options.Log.With("node", node)
 	base.DataDir = fmt.Sprintf("%s/%s", e.graph.DataDir, node)
 	base.Pressure = e.window.pressure
+	base.Stalled = func(port string) bool { return e.stalled(node, port) }
 	base.Shared = e.shared
 	base.Health = func(err error) { e.health.set(node, err) }
 	if s != nil {

@@ -46,10 +46,12 @@ type sinkNode struct {
 	failingMu sync.Mutex
 	failing   map[*lane]error
 
-	held  atomic.Int64 // source batches in the batcher and here
-	in    chan any     // of *group
-	done  chan struct{}
-	lanes map[point.Category]*lane
+	held atomic.Int64 // source batches in the batcher and here
+	in   chan any     // of *group
+	done chan struct{}
+
+	lanesMu sync.Mutex // for those who look from outside: only run adds lanes
+	lanes   map[point.Category]*lane
 }
 
 // In is the sink's inlet; its elements are *group.
@@ -73,7 +75,9 @@ func (s *sinkNode) run(ctx context.Context) {
 				concurrency = s.encoder.Concurrency()
 			}
 			l = newLane(s, g.lane.String(), concurrency)
+			s.lanesMu.Lock()
 			s.lanes[g.lane] = l
+			s.lanesMu.Unlock()
 		}
 		l.enqueue(ctx, g, &wg)
 	}
