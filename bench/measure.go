@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -39,8 +40,9 @@ func UsageOf(s *os.ProcessState) Usage {
 
 // A Job is one of several things that are measured in turns.
 type Job struct {
-	Name string
-	Run  func(turn int) (Usage, error) // of Count messages
+	Name  string
+	Run   func(turn int) (Usage, error)
+	Count int // messages that Run handles; 0 is the count that Compare is given
 }
 
 // Compare runs the jobs in turns, so that what else the machine does hits all alike, and writes a table: CPU per
@@ -57,7 +59,7 @@ func Compare(w io.Writer, jobs []Job, turns, count int) ([]Cost, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s, turn %d: %w", j.Name, turn+1, err)
 			}
-			costs[i].add(u, count)
+			costs[i].add(u, cmp.Or(j.Count, count))
 		}
 	}
 	fmt.Fprintf(w, "%-34s %9s %9s %8s %9s %9s %9s %8s\n", "job", "median", "min", "spread", "x median", "x min", "msgs/s", "RSS")

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -145,40 +144,4 @@ func Until(limit time.Duration, cond func() (bool, error)) error {
 		}
 		<-tick.C
 	}
-}
-
-// MetricScript is the script of the KafkaMQ manual's metric, in working order.
-const MetricScript = `data = load_json(message)
-drop_origin_data()
-
-hostip = data["dimensions"]["ip"]
-bkzid = data["dimensions"]["bk_biz_id"]
-cast(bkzid, "str")
-
-set_tag(hostip, hostip)
-set_tag(bk_biz_id, bkzid)
-
-add_key(cpu_usage_pct, data["metrics"]["cpu_usage_pct"])
-
-drop_key(message_len)
-`
-
-// MetricGraph is the KafkaMQ manual's metric job. Options are further lines of the source.
-func MetricGraph(options ...string) string {
-	return `version: 1
-name: metrics
-limits: {memory: 160MiB}
-sources:
-  mq:
-    type: kafka
-    brokers: ["localhost:9092"]
-    group: datakit-group
-    topics: [metric_topic]
-    category: metric
-    ` + strings.Join(options, "\n    ") + `
-operators:
-  metric_points: {type: pipeline, from: mq, script: metric.p}
-sinks:
-  out: {type: dataway, from: metric_points, url: "http://127.0.0.1:9528?token=tkn_00000000000000000000000000000000", encoding: line}
-`
 }

@@ -138,7 +138,7 @@ var troubles = []trouble{
 	{"controller-killed", 2, killed(controllerOf)},
 	{"rolling-restart", 6, rolled},
 	{"held-30s", 2, held(leaderOf, 30*time.Second)},
-	{"coordinator-held-40s", 2, unheard(30*time.Second, held(coordinatorOf, 40*time.Second))},
+	{"coordinator-held-50s", 2, unheard(40*time.Second, held(coordinatorOf, 50*time.Second))},
 	{"coordinator-held-8s", 2, held(coordinatorOf, 8*time.Second)}, // less than brokers wait for each other: nobody takes over
 	{"min-insync-lost", 2, unsafely},
 	{"two-of-three-killed", 2, alone},

@@ -31,7 +31,8 @@ type Options struct {
 	Security bool
 	// Properties are further lines of every node's configuration. The last one wins.
 	Properties []string
-	// Heap is the memory of a node as Java's options have it, KAFKA_HEAP or "-Xms64m -Xmx320m" if empty.
+	// Heap is the memory of a node as Java's options have it, KAFKA_HEAP or "-Xms64m -Xmx320m" if empty. Several nodes, which share this machine and are
+	// started again and again, get "-XX:+UseSerialGC -XX:TieredStopAtLevel=1" besides: they start in half the time.
 	Heap string
 }
 
@@ -54,6 +55,9 @@ type process struct {
 	done  chan struct{} // closed when it has ended
 }
 
+// quickStart are options of Java for programs that do not run for long.
+const quickStart = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+
 const (
 	portsPerNode = 100
 	startTimeout = 90 * time.Second
@@ -68,6 +72,9 @@ func Start(ctx context.Context, dir string, o Options) (*Cluster, error) {
 	}
 	if o.Heap == "" {
 		o.Heap = "-Xms64m -Xmx320m"
+		if o.Nodes > 1 {
+			o.Heap += " " + quickStart
+		}
 	}
 	libs, err := Install(ctx, o.Version)
 	if err != nil {
@@ -172,7 +179,7 @@ func (c *Cluster) configure(ctx context.Context) error {
 		if c.options.Security { // users of SCRAM are part of the first format
 			args = append(args, "--add-scram", "SCRAM-SHA-256=[name=bob,password=bob-secret]", "--add-scram", "SCRAM-SHA-512=[name=carol,password=carol-secret]")
 		}
-		if out, err := exec.CommandContext(ctx, "java", c.java("kafka.tools.StorageTool", args...)...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, "java", append(strings.Fields(quickStart), c.java("kafka.tools.StorageTool", args...)...)...).CombinedOutput(); err != nil {
 			return fmt.Errorf("formatting node %d: %w\n%s", node, err, out)
 		}
 	}

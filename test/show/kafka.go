@@ -336,7 +336,7 @@ func (s show) speed() error {
 	if err != nil {
 		return err
 	}
-	if err := s.profile(stand, graph, count); err != nil {
+	if err := s.Profile(stand.StandInAddresses, graph, "metric_topic", count); err != nil {
 		return err
 	}
 	if err := s.benchmarks(); err != nil {

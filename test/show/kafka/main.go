@@ -16,6 +16,7 @@ func main() {
 		s := show{e}
 		s.Line("security and versions: every way in, good and bad", s.matrix)
 		s.Line("groups: assignors, protocols, static members, older members, version hints", s.groups)
+		s.Line("records and topics of every kind, bad input", s.records)
 		s.Line("clients that produce, with every compression", s.producers)
 		s.Line("three brokers: kills, a rolling restart, brokers that are held", s.brokers)
 		s.Line("engines in a group: joining, leaving, killed", s.engines)

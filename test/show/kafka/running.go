@@ -22,6 +22,15 @@ func (s show) groups() error {
 	return s.brokerTests("^(TestAssignors|TestStaticMember|TestBesideRoundRobin|TestVersionHints|TestBrokerComesBack)$")
 }
 
+// records reads what is odd, damaged or gone.
+func (s show) records() error {
+	if s.Short {
+		s.Printf("of the full form")
+		return nil
+	}
+	return s.brokerTests("^(TestRecords|TestLook)$")
+}
+
 // producers writes with the clients that people use.
 func (s show) producers() error {
 	if s.Short {
@@ -61,9 +70,12 @@ func (s show) zombies() error {
 	return s.Tests("./sources", "-run", "LateAck", "-count=1", "-v")
 }
 
-// faults makes the broker in the process answer wrongly, late or not at all.
+// faults makes the broker in the process answer wrongly, late or not at all; in the short form it is every eighth row.
 func (s show) faults() error {
-	return s.Tests("./test/kafka", "-run", "BrokerFaults", "-count=1", "-v", "-timeout", "30m")
+	if s.Short {
+		return s.Tests("./test/kafka", "-run", "^TestBrokerFaults$", "-count=1", "-v")
+	}
+	return s.brokerTests("^TestBrokerFaults$")
 }
 
 // unrest is the storm against real brokers.
@@ -72,5 +84,5 @@ func (s show) unrest() error {
 		s.Printf("of the full form")
 		return nil
 	}
-	return s.brokerTests("^TestUnrest$", "-unrest", "3m")
+	return s.brokerTests("^TestUnrest$", "-unrest", "2m")
 }
