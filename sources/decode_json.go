@@ -47,6 +47,9 @@ func decodeJSONBatch(b *engine.Batch, depth int) {
 			r.fields = fields
 		}
 		if err != nil {
+			if b.Records[p.Record].Value == nil {
+				err = errNull
+			}
 			fail = append(fail, failure{at, fmt.Errorf("decoding JSON: %w", err)})
 		}
 		if out != nil {
@@ -63,6 +66,9 @@ func decodeJSONBatch(b *engine.Batch, depth int) {
 		b.Drop(i, "empty_array")
 	}
 }
+
+// errNull is said of a message without a value: nothing was encoded, so that there is nothing to decode. To text it is an empty message.
+var errNull = errors.New("the message is null")
 
 type failure struct {
 	index int

@@ -26,7 +26,10 @@ func decodePointsBatch(b *engine.Batch, extra *point.Extra) {
 		first := len(out)
 		o := point.ReadOptions{Now: p.Time, Category: p.Category, Spare: 4, MaxPoints: maxElements}
 		var err error
-		if out, err = parsePoints(out, &arena, b.Records[p.Record].Value, o); err != nil {
+		if out, err = parsePoints(out, &arena, b.Records[p.Record].Value, o); err == nil && b.Records[p.Record].Value == nil {
+			err = fmt.Errorf("decoding points: %w", errNull)
+		}
+		if err != nil {
 			fail = append(fail, failure{first, err})
 		}
 		if len(out) == first {

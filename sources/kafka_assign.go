@@ -58,7 +58,6 @@ func (k *kafka) assigned(ctx context.Context, offsets map[string]map[int32]kgo.O
 			}
 		}
 	}
-	k.counter.rebalances.Add(1)
 	k.rebalanced()
 	k.health.good()
 	return offsets, nil

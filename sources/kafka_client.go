@@ -74,6 +74,7 @@ func (k *kafka) connect(old *kversion.Versions) error {
 		kgo.MaxDecompressBatchBytes(decompressBytes),
 		kgo.MetadataMaxAge(time.Minute), // how soon new partitions are seen
 		kgo.AdjustFetchOffsetsFn(k.assigned),
+		kgo.OnPartitionsAssigned(k.settled),
 		kgo.OnPartitionsRevoked(k.revoked),
 		kgo.OnPartitionsLost(k.lost),
 	)

@@ -25,6 +25,7 @@ type partition struct {
 
 	inFlight atomic.Int64 // messages that wait for their port or are on their way
 	high     atomic.Int64 // offset behind the last record on the broker
+	newest   atomic.Int64 // time of the first record of the last batch
 	full     atomic.Bool  // inFlight reached the limit and has not fallen to half of it
 	gone     atomic.Bool  // taken away: nothing more is emitted
 

@@ -147,7 +147,7 @@ func (o *kafkaPort) emit(ctx context.Context, c *chunk, emit engine.Emit) error 
 // offer enters the batch in the partition's watermark and emits it. If it is not accepted the entry is taken
 // back, so that nobody waits for it.
 func (o *kafkaPort) offer(p *partition, b *engine.Batch, size, messages int, end watermark.Position, emit engine.Emit) error {
-	entry := p.tracker.Add(end, messages, b.Read)
+	entry := p.tracker.Add(end, messages, p.dated(b))
 	b.Arm(size, entry.Ack())
 	if err := emit(p.ctx, b); err != nil {
 		entry.Withdraw()

@@ -42,16 +42,6 @@ func (k *kafka) revoked(ctx context.Context, _ *kgo.Client, lost map[string][]in
 	if err := k.commitPositions(ctx, last); err != nil {
 		k.health.note("committing the offsets of revoked partitions fails: their messages will be read again", "error", err)
 	}
-	if k.holdsAny() {
-		k.rebalanced() // it goes on with the others; nobody says when the group has settled
-	}
-}
-
-// holdsAny reports whether the source has partitions.
-func (k *kafka) holdsAny() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return len(k.partitions) > 0
 }
 
 // drain waits until what is in flight of ps is done, at most min(10 s, a third of the rebalance timeout). It gives up the partitions
@@ -111,6 +101,14 @@ func (k *kafka) lost(_ context.Context, _ *kgo.Client, lost map[string][]int32) 
 	defer k.commits.mu.Unlock()
 	for _, p := range ps {
 		p.tracker.Revoke()
+	}
+}
+
+// settled is called by the client once the group has shared out its partitions, before it asks for the offsets of those that were added.
+func (k *kafka) settled(_ context.Context, _ *kgo.Client, added map[string][]int32) {
+	k.counter.rebalances.Add(1)
+	if len(added) == 0 {
+		k.rebalanced()
 	}
 }
 

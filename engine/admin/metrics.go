@@ -34,6 +34,7 @@ var (
 	unackedDesc   = desc("unacked_points", "Points that were read and are not done.", "port")
 	oldestDesc    = desc("ack_oldest_age_seconds", "Age of the oldest batch that is not done.", "port")
 	lagDesc       = desc("kafka_lag_records", "Records between the position and the end of the partition.", "topic", "partition")
+	behindDesc    = desc("kafka_lag_seconds", "Age of the oldest record that is not done, 0 if all are.")
 	latencyDesc   = desc("e2e_latency_seconds", "From reading a point to the answer of its destination.")
 	customDesc    = desc("component_total", "A component's own counter.", "name", "label")
 	queueDesc     = prometheus.NewDesc("engine_edge_queue_points", "Points on the edge.", []string{"graph", "from", "port", "to"}, nil)
@@ -87,6 +88,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			break
 		}
 		gauge(lagDesc, float64(l.Records), l.Node, "kafka", l.Topic, strconv.Itoa(int(l.Partition)))
+	}
+	for _, b := range s.Behind {
+		gauge(behindDesc, b.Age.Seconds(), b.Node, b.Type)
 	}
 	for _, n := range s.Sinks {
 		buckets := map[float64]uint64{}

@@ -14,6 +14,7 @@ type Snapshot struct {
 	Sources []PortStats
 	Sinks   []SinkStats
 	Lags    []Lag
+	Behind  []Behind
 	Failing []NodeHealth
 	// InFlight and InFlightLimit are in bytes of estimated heap.
 	InFlight, InFlightLimit int64
@@ -55,9 +56,16 @@ type Lag struct {
 	Records     int64
 }
 
+// Behind is the age of the oldest record that a consumer is not done with.
+type Behind struct {
+	Node, Type string
+	Age        time.Duration
+}
+
 // lagging is implemented by sources that know how far they are behind.
 type lagging interface {
 	Lag(func(topic string, partition int32, records int64))
+	Behind() time.Duration
 }
 
 // Snapshot reads the counters. Each is exact; together they are of nearly the same moment.
@@ -88,6 +96,7 @@ func (e *Engine) Snapshot() Snapshot {
 			l.Lag(func(topic string, partition int32, records int64) {
 				s.Lags = append(s.Lags, Lag{n.id, topic, partition, records})
 			})
+			s.Behind = append(s.Behind, Behind{n.id, n.typ, l.Behind()})
 		}
 	}
 	for _, n := range e.sinks {

@@ -318,7 +318,7 @@ func TestBrokerFaults(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Logf("%d of %d rows; the slowest had recovered after %v; %d messages came twice in all", ran.Load(), len(rows), time.Duration(slowest.Load()).Round(time.Millisecond), twice.Load())
+	t.Logf("figure: %d of %d rows; the slowest had recovered after %v; %d messages came twice in all", ran.Load(), len(rows), time.Duration(slowest.Load()).Round(time.Millisecond), twice.Load())
 }
 
 // hold runs the row. It returns how long the recovery took and how many messages came twice.
@@ -382,7 +382,7 @@ func (r brokerFault) hold(t *testing.T) (time.Duration, int) {
 	sum := f.ledger.sum()
 	commits := f.commits()
 	allowed := int(rebalances) * faultPartitions * faultWindow
-	t.Logf("%-60s recovered after %6v; messages %d, lost %d, twice %d (allowed %d); rebalances %d, commits %d", r.name, took.Round(time.Millisecond), sum.given, sum.lost, sum.twice, allowed, rebalances, commits.Requests)
+	t.Logf("figure: %-60s recovered after %6v; messages %d, lost %d, twice %d (allowed %d); rebalances %d, commits %d", r.name, took.Round(time.Millisecond), sum.given, sum.lost, sum.twice, allowed, rebalances, commits.Requests)
 	if sum.lost > 0 || sum.ghosts > 0 || sum.damaged > 0 || sum.twice > allowed {
 		t.Errorf("lost %d, ghosts %d, damaged %d, twice %d\n%s", sum.lost, sum.ghosts, sum.damaged, sum.twice, e.log.String())
 	}

@@ -39,7 +39,8 @@ func TestKafkaMetrics(t *testing.T) {
 	const labels = `\{graph="job",node="mq",type="kafka"\}`
 	for name, want := range map[string]string{
 		"engine_kafka_lag_records":                  `\{graph="job",node="mq",partition="\d",topic="t",type="kafka"\} 0`,
-		"engine_kafka_rebalances_total":             labels + ` [1-9]`,
+		"engine_kafka_lag_seconds":                  labels + ` 0`,
+		"engine_kafka_rebalances_total":             labels + ` [3-9]`,
 		"engine_kafka_rebalance_milliseconds_total": labels + ` [1-9]\d*`,
 		"engine_kafka_late_acks_total":              "", // a counter that has counted nothing is not there
 		"engine_unacked_points":                     `\{graph="job",node="mq",port="",type="kafka"\} 0`,

@@ -272,7 +272,7 @@ func (s *storm) settle(t *testing.T) {
 	}
 	// What a partition has in flight, and what it delivers between two commits.
 	window := stormPartitions*stormWindow + int(stormRate*stormInterval/time.Second)
-	t.Logf("%s, seed %d, %v: events %v, up to %d members at once; rebalances %d; messages %d, lost %d, ghosts %d, twice %d (allowed %d x %d); commits %d, of these refused %d; back %d, foreign %d; all committed %v after the storm; exit codes %v",
+	t.Logf("figure: %s, seed %d, %v: events %v, up to %d members at once; rebalances %d; messages %d, lost %d, ghosts %d, twice %d (allowed %d x %d); commits %d, of these refused %d; back %d, foreign %d; all committed %v after the storm; exit codes %v",
 		s.name, *seed, s.lasts.Round(time.Second), s.events, s.peak, rebalances, sum.given, sum.lost, sum.ghosts, sum.twice, rebalances, window,
 		commits.Requests, commits.Refused, commits.Rewinds, commits.Foreign, settled.Round(10*time.Millisecond), codes)
 	if err != nil {

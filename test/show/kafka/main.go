@@ -15,15 +15,15 @@ func main() {
 	os.Exit(evidence.Main(func(e *evidence.Show) {
 		s := show{e}
 		s.Line("security and versions: every way in, good and bad", s.matrix)
-		s.Line("groups: assignors, protocols, static members, older members, version hints", s.groups)
-		s.Line("records and topics of every kind, bad input", s.records)
+		s.full("groups: assignors, protocols, static members, older members, version hints", s.groups)
+		s.full("records and topics of every kind, bad input", s.records)
 		s.Line("clients that produce, with every compression", s.producers)
 		s.Line("three brokers: kills, a rolling restart, brokers that are held", s.brokers)
-		s.Line("engines in a group: joining, leaving, killed", s.engines)
+		s.full("engines in a group: joining, leaving, killed", s.engines)
 		s.Line("rebalance storm (D13)", s.storm)
 		s.Line("zombie commits (D14)", s.zombies)
 		s.Line("broker faults (D15)", s.faults)
-		s.Line("storm on real brokers (D16)", s.unrest)
+		s.full("storm on real brokers (D16)", s.unrest)
 		s.Line("speed", s.speed)
 	}))
 }

@@ -1,5 +1,12 @@
 package main
 
+// full is a line of the full form only.
+func (s show) full(title string, f func() error) {
+	if !s.Short {
+		s.Line(title, f)
+	}
+}
+
 // brokerTests are tests against Apache Kafka; more are further arguments.
 func (s show) brokerTests(run string, more ...string) error {
 	return s.Tests(append([]string{"./test/kafka", "-run", run, "-long", "-count=1", "-v", "-timeout", "40m"}, more...)...)
@@ -15,19 +22,11 @@ func (s show) matrix() error {
 
 // groups shares partitions in every way.
 func (s show) groups() error {
-	if s.Short {
-		s.Printf("of the full form")
-		return nil
-	}
 	return s.brokerTests("^(TestAssignors|TestStaticMember|TestBesideRoundRobin|TestVersionHints|TestBrokerComesBack)$")
 }
 
 // records reads what is odd, damaged or gone.
 func (s show) records() error {
-	if s.Short {
-		s.Printf("of the full form")
-		return nil
-	}
 	return s.brokerTests("^(TestRecords|TestLook)$")
 }
 
@@ -49,10 +48,6 @@ func (s show) brokers() error {
 
 // engines lets engines join and leave under load.
 func (s show) engines() error {
-	if s.Short {
-		s.Printf("of the full form; the line above has two engines")
-		return nil
-	}
 	return s.brokerTests("^TestEnginesInAGroup$")
 }
 
@@ -80,9 +75,5 @@ func (s show) faults() error {
 
 // unrest is the storm against real brokers.
 func (s show) unrest() error {
-	if s.Short {
-		s.Printf("of the full form")
-		return nil
-	}
 	return s.brokerTests("^TestUnrest$", "-unrest", "2m")
 }
