@@ -37,6 +37,7 @@ type measure struct {
 	bench.StandInAddresses
 	path   string // of the graph
 	groups int
+	env    []string // of the measured processes, on top of ours
 }
 
 // on writes the graph of the job to a folder.
@@ -54,7 +55,9 @@ func (s show) on(j job, a bench.StandInAddresses) (m *measure, remove func(), er
 func (m *measure) floor(name, dataway string, count int) bench.Job {
 	return bench.Job{Name: name, Count: count, Run: func(int) (bench.Usage, error) {
 		m.groups++
-		return bench.Measure(exec.Command(m.Binary, "bench", "floor", "--kafka", m.Kafka, "--topic", m.topic, "--count", fmt.Sprint(count), "--group", fmt.Sprintf("floor-%d", m.groups), "--dataway", dataway))
+		cmd := exec.Command(m.Binary, "bench", "floor", "--kafka", m.Kafka, "--topic", m.topic, "--count", fmt.Sprint(count), "--group", fmt.Sprintf("floor-%d", m.groups), "--dataway", dataway)
+		cmd.Env = append(os.Environ(), m.env...)
+		return bench.Measure(cmd)
 	}}
 }
 
@@ -63,7 +66,7 @@ func (m *measure) engine(name string, count int) bench.Job {
 		m.groups++
 		var log strings.Builder
 		cmd := harness.Command(m.Binary, m.path, m.StandInAddresses, "--until-idle", "1s", "--set", fmt.Sprintf("mq.group=engine-%d", m.groups))
-		cmd.Stderr = &log
+		cmd.Stderr, cmd.Env = &log, append(os.Environ(), m.env...)
 		u, err := bench.Measure(cmd)
 		if err != nil {
 			err = fmt.Errorf("%w\n%s", err, log.String())
@@ -94,7 +97,7 @@ func (m *measure) beside(count, turns int) error {
 
 // speed measures CPU per message of the process (getrusage) in turns; the wall clock includes start and joining the group.
 func (s show) speed() error {
-	count, turns := s.Scale(1_000_000, 50_000), s.Scale(7, 1)
+	count, turns := s.Scale(1_000_000, 50_000), s.Scale(5, 1)
 	for _, j := range jobs {
 		if err := s.onStandIn(j, count, turns); err != nil {
 			return err
@@ -130,15 +133,18 @@ func (s show) onStandIn(j job, count, turns int) error {
 		return err
 	}
 	defer remove()
-	s.Printf("\n### %s: %d messages on kfake in another process, %d turns", j.name, count, turns)
-	if err := m.beside(count, turns); err != nil {
-		return err
+	for _, processors := range []string{"all processors", "one processor (GOMAXPROCS=1)"} {
+		s.Printf("\n### %s: %d messages on kfake in another process, %s, %d turns", j.name, count, processors, turns)
+		if err := m.beside(count, turns); err != nil {
+			return err
+		}
+		m.env = []string{"GOMAXPROCS=1"}
 	}
 	seen, err := stand.Seen()
 	if err != nil {
 		return err
 	}
-	if want := int64(3 * turns * count); seen.Points != want || seen.Missing != 0 {
+	if want := int64(2 * 3 * turns * count); seen.Points != want || seen.Missing != 0 {
 		return fmt.Errorf("the jobs did not deliver what they should: %+v, want %d points", seen, want)
 	}
 	return s.Profile(stand.StandInAddresses, m.path, j.topic, count)
