@@ -122,8 +122,8 @@ func (k *kafka) commitPositions(ctx context.Context, at map[*partition]watermark
 	return nil
 }
 
-// joinPatience is how long a commit waits for the client, which holds commits up while it joins the group anew. That takes as long as
-// the slowest member, or a dead one, and at most the rebalance timeout.
+// joinPatience is how long a source that closes waits for the client, which does nothing else while it joins the group anew. That takes as
+// long as the slowest member, or a dead one: at most the rebalance timeout, which is more than there is.
 const joinPatience = 300 * time.Millisecond
 
 // What has become of a commit that was handed to the client.
@@ -138,13 +138,15 @@ func (k *kafka) commit(ctx context.Context, offsets map[string]map[int32]kgo.Epo
 	byClient, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var state atomic.Int32
-	patience := time.AfterFunc(joinPatience, func() {
-		// Only one that is not on its way: else the broker could deal with it after the next.
-		if state.CompareAndSwap(commitWaits, commitTakenBack) {
-			cancel()
-		}
-	})
-	defer patience.Stop()
+	if k.closes() {
+		patience := time.AfterFunc(joinPatience, func() {
+			// Only one that is not on its way: else the broker could deal with it after the next.
+			if state.CompareAndSwap(commitWaits, commitTakenBack) {
+				cancel()
+			}
+		})
+		defer patience.Stop()
+	}
 	noted := kgo.PreCommitFnContext(byClient, func(req *kmsg.OffsetCommitRequest) error {
 		if !state.CompareAndSwap(commitWaits, commitSent) {
 			return context.Canceled
@@ -156,15 +158,25 @@ func (k *kafka) commit(ctx context.Context, offsets map[string]map[int32]kgo.Epo
 	k.client.CommitOffsetsSync(noted, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
 		failed = refusedCommit(resp, err)
 	})
-	if state.Load() == commitTakenBack && ctx.Err() == nil {
+	switch {
+	case state.Load() == commitTakenBack && ctx.Err() == nil:
 		return k.commitJoining(ctx, offsets)
+	case state.Load() == commitWaits && failed != nil:
+		return fmt.Errorf("the group is still rebalancing: %w", failed)
 	}
 	return failed
 }
 
+func (k *kafka) closes() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.closing
+}
+
 // commitJoining commits past the client, which waits for the other members. Until all of them have joined, the broker takes
 // commits of the generation that was; afterwards it refuses them. A partition whose offset is committed here is still ours: those
-// that go to others are taken away before the client joins, or are nobody's in the generation that it joins.
+// that go to others are taken away before the client joins, or are nobody's in the generation that it joins. It is for the last
+// commit of a source that closes: not every broker keeps a member that commits while it waits to join.
 func (k *kafka) commitJoining(ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset) error {
 	ids := k.topicIDs(ctx, slices.Sorted(maps.Keys(offsets))) // newer commits have no names
 	req := kmsg.NewPtrOffsetCommitRequest()
