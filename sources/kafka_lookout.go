@@ -99,6 +99,7 @@ type lookout struct {
 	// ids of topics, and how often fetches of them have been refused.
 	ids      map[string][16]byte
 	refusals map[string]int
+	absent   map[string]int // looks at which a topic has been missing, since the start
 }
 
 // sight is what a lookout remembers of a partition.
@@ -111,7 +112,7 @@ type sight struct {
 
 // watchPartitions looks until ctx ends.
 func (k *kafka) watchPartitions(ctx context.Context) {
-	l := &lookout{source: k, seen: map[*partition]*sight{}, ids: map[string][16]byte{}, refusals: map[string]int{}}
+	l := &lookout{source: k, seen: map[*partition]*sight{}, ids: map[string][16]byte{}, refusals: map[string]int{}, absent: map[string]int{}}
 	l.identify(ctx, false) // as soon as a broker answers: what is made anew from now on is known by its id
 	tick := time.NewTicker(lookoutPause)
 	defer tick.Stop()

@@ -36,12 +36,36 @@ func (l *lookout) identify(ctx context.Context, all bool) {
 	if len(ask) == 0 {
 		return
 	}
-	for topic, id := range k.topicIDs(ctx, ask) {
+	ids, missing := k.lookUp(ctx, ask)
+	for topic, id := range ids {
 		if known, ok := l.ids[topic]; ok && known != id {
 			l.renew(ctx, topic, true)
 		}
 		l.ids[topic] = id
+		l.appeared(ctx, topic)
 	}
+	for _, topic := range missing {
+		if l.absent[topic]++; l.absent[topic] == absences && k.config.Start == "latest" {
+			k.client.PurgeTopicsFromConsuming(topic)
+		}
+	}
+}
+
+// absences is how many looks at the start a topic has to be missing, so that it counts as one that appears later. Such a topic is
+// taken out of the subscription until then: else the client would find it first, and with start: latest leave out what was written before that.
+const absences = 2
+
+// appeared subscribes to a topic that was missing, from its beginning: nobody has read what is in it.
+func (l *lookout) appeared(ctx context.Context, topic string) {
+	k := l.source
+	n := l.absent[topic]
+	delete(l.absent, topic)
+	if n < absences || k.config.Start != "latest" {
+		return
+	}
+	k.health.note("a topic has appeared; it is read from its beginning", "topic", topic)
+	k.counter.newStart.Add(1)
+	l.begin(ctx, topic, nil)
 }
 
 // refused looks at a topic whose fetches the brokers refuse: it may be gone, or a new one may have its name.
@@ -66,8 +90,14 @@ func (l *lookout) refused(ctx context.Context, topic string) {
 	l.ids[topic] = id
 }
 
-// topicIDs asks for the ids of topics. Those that do not exist are missing, and all where the brokers know no ids.
+// topicIDs asks for the ids of topics, zero where the brokers know none. Those that do not exist are missing.
 func (k *kafka) topicIDs(ctx context.Context, topics []string) map[string][16]byte {
+	ids, _ := k.lookUp(ctx, topics)
+	return ids
+}
+
+// lookUp asks for topics: for the ids of those that exist, and which do not.
+func (k *kafka) lookUp(ctx context.Context, topics []string) (ids map[string][16]byte, missing []string) {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
@@ -76,17 +106,20 @@ func (k *kafka) topicIDs(ctx context.Context, topics []string) map[string][16]by
 		rt.Topic = kmsg.StringPtr(t)
 		req.Topics = append(req.Topics, rt)
 	}
-	out := map[string][16]byte{}
 	resp, err := req.RequestWith(ctx, k.client)
 	if err != nil {
-		return out
+		return nil, nil
 	}
+	ids = map[string][16]byte{}
 	for _, t := range resp.Topics {
-		if t.ErrorCode == 0 && t.TopicID != [16]byte{} {
-			out[nameOf(t)] = t.TopicID
+		switch t.ErrorCode {
+		case 0:
+			ids[nameOf(t)] = t.TopicID
+		case kerr.UnknownTopicOrPartition.Code:
+			missing = append(missing, nameOf(t))
 		}
 	}
-	return out
+	return ids, missing
 }
 
 // renew goes on with the new topic of a name. Without fresh it may be the old one.
@@ -102,7 +135,6 @@ func (l *lookout) renew(ctx context.Context, topic string, fresh bool) {
 	k.mu.Unlock()
 	k.lost(ctx, k.client, held) // what is in flight belongs to no offset of the new topic
 	k.client.PurgeTopicsFromConsuming(topic)
-	defer k.client.AddConsumeTopics(topic)
 	k.env.Counter("kafka_recreated_topics", "").Add(1)
 	if fresh {
 		k.health.note("a topic was deleted and made anew; it is read from its beginning", "topic", topic)
@@ -110,9 +142,16 @@ func (l *lookout) renew(ctx context.Context, topic string, fresh bool) {
 		k.health.note("the brokers refuse a topic that is there; it is subscribed to anew", "topic", topic)
 		held[topic] = nil // Kafka deletes the group's offsets with a topic: where they are still there it is the old one
 	}
+	l.begin(ctx, topic, held[topic])
+}
+
+// begin commits the beginning of a topic and subscribes to it.
+func (l *lookout) begin(ctx context.Context, topic string, held []int32) {
+	k := l.source
+	defer k.client.AddConsumeTopics(topic)
 	var err error
 	for range renewTries {
-		if err = k.commitBeginning(ctx, topic, held[topic]); err == nil || ctx.Err() != nil {
+		if err = k.commitBeginning(ctx, topic, held); err == nil || ctx.Err() != nil {
 			return
 		}
 		timer := time.NewTimer(renewPause)
@@ -168,14 +207,15 @@ func (k *kafka) groupOffsets(ctx context.Context, topic string) (map[int32]int64
 	if err != nil {
 		return nil, fmt.Errorf("asking for the group's offsets: %w", err)
 	}
+	id := k.topicIDs(ctx, []string{topic})[topic] // newer answers have no names
 	out := map[int32]int64{}
 	for _, g := range resp.Groups {
-		if err := kerr.ErrorForCode(g.ErrorCode); err != nil {
+		if err := kerr.ErrorForCode(g.ErrorCode); err != nil && err != kerr.GroupIDNotFound {
 			return nil, fmt.Errorf("asking for the group's offsets: %w", err)
 		}
 		for _, t := range g.Topics {
 			for _, p := range t.Partitions {
-				if t.Topic == topic && p.Offset >= 0 {
+				if (t.Topic == topic || t.Topic == "" && t.TopicID == id) && p.Offset >= 0 {
 					out[p.Partition] = p.Offset
 				}
 			}

@@ -301,7 +301,7 @@ func TestBesideRoundRobin(t *testing.T) {
 				}
 				return len(all) == n
 			})
-			t.Logf("figure: beside an eager member: %d messages, %d by the engine", n, e.basket.count())
+			t.Logf("figure: %s beside an eager member: %d messages, %d by the engine", v, n, e.basket.count())
 			e.stop(t)
 		})
 	}
@@ -322,7 +322,7 @@ func TestVersionHints(t *testing.T) {
 				e.basket.await(t, e, 20)
 				await(t, "the greeting", []*runner{e}, func() bool { return strings.Contains(e.log.String(), "Kafka has answered") })
 				forgotten := strings.Contains(e.log.String(), "no longer speak")
-				t.Logf("figure: kafka_version %-8s reads after %v; no longer spoken: %v", hint, time.Since(began).Round(10*time.Millisecond), forgotten)
+				t.Logf("figure: %s kafka_version %-8s reads after %v; no longer spoken: %v", v, hint, time.Since(began).Round(10*time.Millisecond), forgotten)
 				if want := v == Kafka4 && strings.HasPrefix(hint, "0.") && !strings.HasPrefix(hint, "0.11"); forgotten != want {
 					t.Errorf("kafka_version %s: no longer spoken is %v, want %v\n%s", hint, forgotten, want, e.log.String())
 				}

@@ -288,7 +288,7 @@ func (r row) hold(t *testing.T, c *Cluster, name string, messages int) {
 			t.Errorf("validate --connect says %v", faults)
 		}
 		e.basket.await(t, e, messages)
-		t.Logf("figure: %-45s reads after %v; looked at in %v", r.name, time.Since(began).Round(10*time.Millisecond), looked)
+		t.Logf("figure: %s %-45s reads after %v; looked at in %v", c.options.Version, r.name, time.Since(began).Round(10*time.Millisecond), looked)
 		e.stop(t)
 		return
 	}
@@ -301,7 +301,7 @@ func (r row) hold(t *testing.T, c *Cluster, name string, messages int) {
 	for {
 		state := e.engine.Ready()
 		if i := slices.IndexFunc(state, func(h runtime.NodeHealth) bool { return h.Err != nil && said(h.Err.Error()) }); i >= 0 {
-			t.Logf("figure: %-45s says after %v: %v", r.name, time.Since(began).Round(10*time.Millisecond), state[i].Err)
+			t.Logf("figure: %s %-45s says after %v: %v", c.options.Version, r.name, time.Since(began).Round(10*time.Millisecond), state[i].Err)
 			break
 		}
 		select {

@@ -235,7 +235,7 @@ func (p client) hold(t *testing.T, c *Cluster, a *arrivals, e *harness.Engine, b
 			t.Errorf("%s: at DataWay: %v", codec, err)
 			continue
 		}
-		t.Logf("figure: %-13s %-7s %d messages with keys and headers, the same at the broker and at DataWay", p.name, codec, len(want))
+		t.Logf("figure: %s %-13s %-7s %d messages with keys and headers, the same at the broker and at DataWay", c.options.Version, p.name, codec, len(want))
 	}
 	return n
 }

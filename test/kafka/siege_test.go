@@ -251,11 +251,12 @@ func (s *siege) end() {
 	// Each time what the partitions have in flight and what a commit interval brings, and besides what came in while nothing could be committed.
 	const interval = time.Second // 500 ms, a tenth of jitter, and the commit's own time
 	allowed := int64(s.events)*(siegePartitions*siegeInFlight+siegeRate*int64(interval/time.Second)) + int64(siegeRate*log.paused.Seconds())
-	s.t.Logf("figure: %s: %swritten %d, at DataWay %d, lost %d, ghosts %d, duplicates %d of %d allowed (%d events); commits %d, back %d, no commits for %v, at most %v at a time; "+
-		"longest silence at DataWay %v; %d engine processes; drained in %v",
-		s.name, s.told.String(), sum.Acknowledged, sum.Seen, sum.Lost, sum.Ghosts, sum.Duplicates, allowed, s.events, log.commits, log.back, log.paused.Round(100*time.Millisecond), log.longest.Round(100*time.Millisecond),
-		time.Duration(s.silence.Load()).Round(100*time.Millisecond), s.started, drained.Round(100*time.Millisecond))
-	s.t.Logf("figure: %s: %s", s.name, s.commits)
+	rounded := func(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }
+	s.t.Logf("figure: %s %s: %swritten %d, at DataWay %d, lost %d, ghosts %d, duplicates %d of %d allowed (%d events); commits %d, back %d, no commits for %v, "+
+		"at most %v at a time; longest silence at DataWay %v; %d engine processes; drained in %v",
+		s.cluster.options.Version, s.name, s.told.String(), sum.Acknowledged, sum.Seen, sum.Lost, sum.Ghosts, sum.Duplicates, allowed, s.events,
+		log.commits, log.back, rounded(log.paused), rounded(log.longest), rounded(time.Duration(s.silence.Load())), s.started, rounded(drained))
+	s.t.Logf("figure: %s %s: %s", s.cluster.options.Version, s.name, s.commits)
 	switch lag := sum.Given - s.committed(); {
 	case sum.Lost > 0 || sum.Ghosts > 0:
 		s.t.Errorf("lost %d, ghosts %d", sum.Lost, sum.Ghosts)
