@@ -156,6 +156,7 @@ func (s *httpSource) parse(body []byte, x *request) ([]point.Point, *apiError) {
 // check makes the points follow the rules of their category and the options of the query.
 func (s *httpSource) check(points []point.Point, lines bool, x *request) *apiError {
 	rules := point.RulesOf(x.category)
+	checker := rules.Checker()
 	strict := flag(x.q, "strict")
 	index := ""
 	if x.category == point.Logging {
@@ -174,7 +175,7 @@ func (s *httpSource) check(points []point.Point, lines bool, x *request) *apiErr
 		if p.Extra != nil {
 			before = len(p.Extra.Warns)
 		}
-		rules.Check(p)
+		checker.Check(p)
 		if p.Extra != nil && len(p.Extra.Warns) > 0 {
 			for _, warn := range p.Extra.Warns[before:] {
 				warnings.add(warn.Type)

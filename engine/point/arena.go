@@ -10,6 +10,7 @@ type Arena struct {
 	fields []Field
 	values []Value
 	bytes  []byte
+	keys   []lineKey // room of a reader of lines, clear between two bodies
 }
 
 // Reset takes back all that was given out and forgets what it referred to. Of each kind of memory the last

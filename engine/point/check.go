@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unsafe"
 )
 
 // Limits of a point that [Rules.Check] enforces. Texts are cut, extra tags and fields at the end removed.
@@ -103,7 +104,37 @@ func rulesOf(c Category) Rules {
 // with the same key the last one stays, whatever is a tag. A key that became equal to another one by a change
 // goes. A NaN stays: encoders treat it.
 func (r *Rules) Check(p *Point) {
-	c := checking{p: p}
+	r.check(&checking{p: p})
+}
+
+// Checker applies rules to the points of one body, one after the other. The keys of what [ParseLines] returns share memory from line to line: those that were found
+// good on the point before are not looked at again. The texts of the points must not change meanwhile. It is for one goroutine.
+type Checker struct {
+	rules *Rules
+	keys  []string // of the last point, if all of them were good as they came
+}
+
+// Checker returns a checker of the points of one body.
+func (r *Rules) Checker() *Checker { return &Checker{rules: r} }
+
+// Check does what [Rules.Check] does.
+func (k *Checker) Check(p *Point) {
+	came := len(p.Fields)
+	c := checking{p: p, known: k.keys}
+	k.rules.check(&c)
+	switch {
+	case c.odd || came > manyFields:
+		k.keys = k.keys[:0]
+	case !c.same:
+		k.keys = k.keys[:0]
+		for i := range p.Fields[:came] {
+			k.keys = append(k.keys, p.Fields[i].Key)
+		}
+	}
+}
+
+func (r *Rules) check(c *checking) {
+	p := c.p
 	if p.Name == "" {
 		if p.Extra == nil && r.unnamed != nil {
 			p.Extra = r.unnamed
@@ -116,13 +147,15 @@ func (r *Rules) Check(p *Point) {
 		p.Name = p.Name[:MaxNameLen]
 	}
 	for i := range p.Fields {
-		if r.checkField(&c, i) {
+		if r.checkField(c, i) {
 			if c.kept != i {
 				p.Fields[c.kept] = p.Fields[i]
 			}
 			c.kept++
 		}
 	}
+	c.odd = c.odd || c.kept != len(p.Fields)
+	c.same = !c.odd && c.met == c.kept && c.kept == len(c.known)
 	p.Fields = p.Fields[:c.kept]
 	if c.kept > MaxTags {
 		c.limit(true, MaxTags)
@@ -132,6 +165,7 @@ func (r *Rules) Check(p *Point) {
 		if p.Index(f.Key) >= 0 {
 			continue
 		}
+		c.same = false // the key that is added was not there when the others were compared
 		p.Fields = append(p.Fields, f)
 		if p.Extra == nil && i < len(r.added) {
 			p.Extra = r.added[i]
@@ -139,7 +173,7 @@ func (r *Rules) Check(p *Point) {
 		}
 		c.warn(WarnRequired, addedField, f.Key, AppendText(nil, f.Value))
 	}
-	if p.mayRepeat() {
+	if !c.same && p.mayRepeat() {
 		c.dropRepeated()
 	}
 }
@@ -150,6 +184,11 @@ type checking struct {
 	kept  int            // fields that stay, in front
 	warns int            // that were left
 	keys  map[string]int // how often a key stands on a point with many fields; made when a key changes
+
+	known []string // good keys of a point before
+	met   int      // how many fields have the known key of their place
+	odd   bool     // a key had to be changed, or a field did not stay
+	same  bool     // the point has the known keys and no others
 }
 
 // maxWarns bounds what is said about a point: a hostile one could need a warning for each of a million fields.
@@ -207,6 +246,10 @@ func (c *checking) gone(key string) {
 func (r *Rules) checkField(c *checking, i int) bool {
 	f := &c.p.Fields[i]
 	before := f.Key
+	if i < len(c.known) && sharesMemory(c.known[i], f.Key) {
+		c.met++
+		return r.checkFieldValue(c, f)
+	}
 	if keyNeedsWork(f.Key, r.ReplaceDots) {
 		r.fixKey(c, f)
 	}
@@ -215,9 +258,22 @@ func (r *Rules) checkField(c *checking, i int) bool {
 		c.gone(before)
 		return false
 	}
-	if (len(before) != len(f.Key) || before != f.Key) && c.changed(i, before) {
-		return false
+	if len(before) != len(f.Key) || before != f.Key {
+		c.odd = true
+		if c.changed(i, before) {
+			return false
+		}
 	}
+	return r.checkFieldValue(c, f)
+}
+
+// sharesMemory reports whether two texts are the same one.
+func sharesMemory(a, b string) bool {
+	return len(a) == len(b) && unsafe.StringData(a) == unsafe.StringData(b)
+}
+
+// checkFieldValue checks a field whose key is good, and reports whether it stays.
+func (r *Rules) checkFieldValue(c *checking, f *Field) bool {
 	if f.Tag {
 		checkTagValue(c, f)
 		return true
@@ -364,6 +420,7 @@ func (c *checking) dropRepeated() {
 	if len(last) == len(p.Fields) {
 		return
 	}
+	c.odd = true
 	i := -1
 	p.Fields = slices.DeleteFunc(p.Fields, func(f Field) bool {
 		if i++; last[f.Key] == i {

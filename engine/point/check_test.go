@@ -3,6 +3,7 @@ package point
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -109,5 +110,36 @@ func BenchmarkCheck(b *testing.B) {
 	r := RulesOf(Metric)
 	for b.Loop() {
 		r.Check(&p)
+	}
+}
+
+// TestChecker: a checker finds what the rules find on each point alone, whatever points came before.
+func TestChecker(t *testing.T) {
+	lines := []string{
+		"m,a=1,b=2 c=3,d=4 5", "m,a=1,b=2 c=3,d=4 6", "m,a=1 c=3 7", "m,a=1 c=3,a=4 7", "m,a=1,b=2 c=3,d=\"s\" 5", "m,a=1,b=2 c=3,d=\"s\" 5", "m,a.b=1 c=3,a_b=4 5", "m,a.b=1 c=3,a_b=4 5", "m,a_b=1 c.d=3 5",
+		"m,a=1 c=3,source=\"x\" 5", "m,a=1 c=3,source=\"x\" 5", "m,a=1 c=3,status=\"x\" 5", "m,status=1 c=3 5", "m,a=1\\ c=3 5", "m c=1,c=2,d=3 5", " m,a=1,b=2 c=3,d=4,e=5 5", ",a=1 c=1", "m,a=1,b=2 c=3i,d=[] 5", "m,a=1,b=2 c=3 5",
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, category := range []Category{Metric, Logging, Object, Network} {
+		rules := RulesOf(category)
+		for range 3000 {
+			var body strings.Builder
+			for range 1 + r.IntN(6) {
+				body.WriteString(lines[r.IntN(len(lines))] + "\n")
+			}
+			read := func() []Point {
+				points, _ := ParseLines(nil, new(Arena), []byte(body.String()), ReadOptions{Now: 42, Spare: 2}) // some lines are none
+				return points
+			}
+			alone, together, checker := read(), read(), rules.Checker()
+			for i := range alone {
+				rules.Check(&alone[i])
+				checker.Check(&together[i])
+				a, b := string(AppendPointJSON(nil, &alone[i], nil)), string(AppendPointJSON(nil, &together[i], nil))
+				if a != b || fmt.Sprint(alone[i].Extra) != fmt.Sprint(together[i].Extra) {
+					t.Fatalf("%s, %q, point %d:\n%s %v, alone\n%s %v", category, body.String(), i, b, together[i].Extra, a, alone[i].Extra)
+				}
+			}
+		}
 	}
 }

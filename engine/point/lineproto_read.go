@@ -16,7 +16,11 @@ const maxSeriesKey = 65535
 // Lines that cannot be read are left out, and the error is a [*LinesError] that lists them: a caller may take
 // the good lines or refuse the body as a whole. A time that is missing, 0 or negative is o.Now.
 func ParseLines(dst []Point, a *Arena, body []byte, o ReadOptions) ([]Point, error) {
-	r := lineReader{s: shared(body), b: builder{arena: a}}
+	r := lineReader{s: shared(body), b: builder{arena: a}, keys: a.keys[:0]}
+	defer func() {
+		a.keys = r.keys[:cap(r.keys)]
+		clear(a.keys) // they share the body
+	}()
 	var bad *LinesError
 	before := len(dst)
 	for i := 0; i < len(r.s); {
@@ -43,6 +47,7 @@ func ParseLines(dst []Point, a *Arena, body []byte, o ReadOptions) ([]Point, err
 			continue
 		}
 		r.b.abandon()
+		r.forget()
 		end = r.endOfBadLine(i)
 		if bad == nil {
 			bad = &LinesError{body: r.s}
@@ -112,7 +117,43 @@ type lineReader struct {
 	s          string
 	b          builder
 	unbalanced bool // the rest of the body has an odd number of quotes
+
+	// Most lines have the keys of the line before, in the same order. Those are compared as a whole instead of scanned, and as they
+	// were all different there, they need not be looked for among each other.
+	keys []lineKey // of the last good line without repeated keys
+	at   int       // the key that is read next
+	same bool      // the keys of this line so far are those of the last one
 }
+
+// lineKey is a key as it stands in a line.
+type lineKey struct {
+	text string // with the equals sign
+	key  string
+	tag  bool
+}
+
+// mostKeys is how many keys of a line are remembered.
+const mostKeys = manyFields
+
+// known reports whether the next key is that of the last line.
+func (r *lineReader) known(i int, tag bool) bool {
+	if !r.same || r.at >= len(r.keys) {
+		return false
+	}
+	k := &r.keys[r.at]
+	return k.tag == tag && len(r.s)-i > len(k.text) && r.s[i:i+len(k.text)] == k.text
+}
+
+// learn remembers a key, which is not that of the last line, from start to its equals sign.
+func (r *lineReader) learn(start, end int, f *Field) {
+	r.same = false
+	if r.at < mostKeys {
+		r.keys = append(r.keys[:r.at], lineKey{r.s[start : end+1], f.Key, f.Tag})
+	}
+}
+
+// forget is for a line whose keys the next one must not be compared with. No more of them are remembered.
+func (r *lineReader) forget() { r.keys, r.same, r.at = r.keys[:0], false, mostKeys }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == 0 || c == '\n' || c == '\r' }
 
@@ -183,17 +224,19 @@ func (r *lineReader) line(i int, p *Point, o *ReadOptions) (next int, reason str
 		return i, "missing fields"
 	}
 	p.Name = r.unescape(start, i, escaped, &escapableInNames)
+	r.at, r.same = 0, true
 	duplicate := false
 	for r.s[i] == ',' {
 		f := r.b.slot()
 		if i, reason = r.tag(i+1, f); reason != "" {
 			return i, reason
 		}
-		if r.b.find(f.Key) >= 0 {
+		if !r.same && r.b.find(f.Key) >= 0 {
 			duplicate = true // reported when all tags are well-formed
 		} else {
 			r.b.add()
 		}
+		r.at++
 	}
 	if i-start > maxSeriesKey {
 		return i, fmt.Sprintf("max key length exceeded: %d > %d", i-start, maxSeriesKey)
@@ -210,9 +253,16 @@ func (r *lineReader) line(i int, p *Point, o *ReadOptions) (next int, reason str
 		if i, reason = r.field(i, f); reason != "" {
 			return i, reason
 		}
-		if f.Value.kind != KindNil {
-			r.b.put()
+		switch {
+		case f.Value.kind == KindNil && !r.same:
+			r.forget() // whether it stands there twice was not asked
+		case f.Value.kind == KindNil:
+		case r.same:
+			r.b.add()
+		case !r.b.put():
+			r.forget()
 		}
+		r.at++
 		if r.atEnd(i) || r.s[i] == ' ' {
 			break
 		}
@@ -271,12 +321,18 @@ func (r *lineReader) tag(i int, f *Field) (next int, reason string) {
 	if r.atEnd(i) || r.s[i] == ' ' || r.s[i] == ',' || r.s[i] == '=' {
 		return i, "missing tag key"
 	}
-	i, escaped := r.scan(i, &escapableInTags)
-	if r.atEnd(i) || r.s[i] != '=' {
-		return i, "missing tag value"
+	var escaped bool
+	if r.known(i, true) {
+		f.Key, f.Tag = r.keys[r.at].key, true
+		i += len(r.keys[r.at].text)
+	} else {
+		if i, escaped = r.scan(i, &escapableInTags); r.atEnd(i) || r.s[i] != '=' {
+			return i, "missing tag value"
+		}
+		f.Key, f.Tag = r.unescape(key, i, escaped, &escapableInTags), true
+		r.learn(key, i, f)
+		i++
 	}
-	f.Key, f.Tag = r.unescape(key, i, escaped, &escapableInTags), true
-	i++
 	value := i
 	if r.atEnd(i) || r.s[i] == ' ' || r.s[i] == ',' {
 		return i, "missing tag value"
@@ -297,12 +353,18 @@ func (r *lineReader) field(i int, f *Field) (next int, reason string) {
 	if r.s[i] == '=' {
 		return i, "missing field key"
 	}
-	i, escaped := r.scan(i, &escapableInFieldKeys)
-	if r.atEnd(i) || r.s[i] != '=' {
-		return i, "invalid field format"
+	if r.known(i, false) {
+		f.Key = r.keys[r.at].key
+		i += len(r.keys[r.at].text)
+	} else {
+		var escaped bool
+		if i, escaped = r.scan(i, &escapableInFieldKeys); r.atEnd(i) || r.s[i] != '=' {
+			return i, "invalid field format"
+		}
+		f.Key = r.unescape(key, i, escaped, &escapableInFieldKeys)
+		r.learn(key, i, f)
+		i++
 	}
-	f.Key = r.unescape(key, i, escaped, &escapableInFieldKeys)
-	i++
 	if r.atEnd(i) || r.s[i] == ' ' || r.s[i] == ',' {
 		return i, "missing field value"
 	}

@@ -166,18 +166,19 @@ func (b *builder) add() bool {
 	return true
 }
 
-// put makes the slot a field of the point. It replaces one of the same key, unless that is a tag and it is not.
-func (b *builder) put() {
+// put makes the slot a field of the point. It replaces one of the same key, unless that is a tag and it is not, and reports false then.
+func (b *builder) put() (isNew bool) {
 	n := len(b.arena.fields)
 	f := &b.arena.fields[:n+1][n]
 	i := b.find(f.Key)
 	if i < 0 {
 		b.add()
-		return
+		return true
 	}
 	if old := &b.fields()[i]; f.Tag || !old.Tag {
 		*old = *f
 	}
+	return false
 }
 
 // finish returns the fields with spare capacity.

@@ -7,10 +7,12 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"dataflow/engine/embedded"
 	"dataflow/test/harness"
@@ -79,8 +81,9 @@ type storm struct {
 
 	members []*stormMember
 	joined  int
-	peak    int // members at once
-	asked   int // members that were asked to leave
+	held    atomic.Int32 // rebalances of which the stand-in would not have made an end
+	peak    int          // members at once
+	asked   int          // members that were asked to leave
 	events  map[string]int
 	leaving sync.WaitGroup
 
@@ -107,6 +110,10 @@ func (s *storm) blow(t *testing.T, r *rand.Rand) {
 	}
 	defer s.kafka.Close()
 	s.watch = s.kafka.WatchCommits("storm")
+	looking, look := context.WithCancel(t.Context())
+	var looks sync.WaitGroup
+	looks.Go(func() { s.holdJoins(looking) })
+	defer func() { look(); looks.Wait() }()
 	if s.dataway, err = embedded.StartDataWay(embedded.DataWayOptions{OnPoint: s.ledger.see}); err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +142,45 @@ func (s *storm) blow(t *testing.T, r *rand.Rand) {
 		t.Fatal(err)
 	}
 	s.settle(t)
+}
+
+// holdJoins makes the stand-in end a rebalance within a while of the rebalance timeout, as Kafka does. It begins to wait anew at every join, and can count a member that it has
+// expelled from its sync, so that a group of many that come and go would never get to its end: while one takes too long, joins are held up.
+func (s *storm) holdJoins(ctx context.Context) {
+	const most = 9 * time.Second // the rebalance timeout is 6 s
+	cluster := s.kafka.Cluster()
+	var late atomic.Bool
+	cluster.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if late.Load() {
+			cluster.SleepControl(func() {
+				_ = harness.Until(most, func() (bool, error) { return !late.Load() || ctx.Err() != nil, nil })
+			})
+		}
+		return nil, nil, false
+	})
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	epoch, since := int32(-1), time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		info := cluster.GroupInfo("storm")
+		if info == nil || info.State != "PreparingRebalance" || info.Epoch != epoch {
+			since = time.Now()
+			late.Store(false)
+			if info != nil {
+				epoch = info.Epoch
+			}
+			continue
+		}
+		if time.Since(since) > most && !late.Swap(true) {
+			s.held.Add(1)
+		}
+	}
 }
 
 // event lets one member come or go.
@@ -272,8 +318,8 @@ func (s *storm) settle(t *testing.T) {
 	}
 	// What a partition has in flight, and what it delivers between two commits.
 	window := stormPartitions*stormWindow + int(stormRate*stormInterval/time.Second)
-	t.Logf("figure: %s, seed %d, %v: events %v, up to %d members at once; rebalances %d; messages %d, lost %d, ghosts %d, twice %d (allowed %d x %d); commits %d, of these refused %d; back %d, foreign %d; all committed %v after the storm; exit codes %v",
-		s.name, *seed, s.lasts.Round(time.Second), s.events, s.peak, rebalances, sum.given, sum.lost, sum.ghosts, sum.twice, rebalances, window,
+	t.Logf("figure: %s, seed %d, %v: events %v, up to %d members at once; rebalances %d (%d helped to their end); messages %d, lost %d, ghosts %d, twice %d (allowed %d x %d); commits %d, of these refused %d; back %d, foreign %d; all committed %v after the storm; exit codes %v",
+		s.name, *seed, s.lasts.Round(time.Second), s.events, s.peak, rebalances, s.held.Load(), sum.given, sum.lost, sum.ghosts, sum.twice, rebalances, window,
 		commits.Requests, commits.Refused, commits.Rewinds, commits.Foreign, settled.Round(10*time.Millisecond), codes)
 	if err != nil {
 		t.Errorf("%d messages are not committed: %v; the group is %+v\n%s", lag(), err, info, logs)
