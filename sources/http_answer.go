@@ -181,6 +181,7 @@ func newAnswer(w http.ResponseWriter, grace time.Duration, conn *limitedConn) *a
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 {
 		a.status = status
+		a.conn.answers()
 		a.patient()
 	}
 	a.ResponseWriter.WriteHeader(status)

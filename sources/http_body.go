@@ -38,10 +38,7 @@ func (s *httpSource) readBody(w http.ResponseWriter, r *http.Request, q url.Valu
 	if encoding != "" {
 		limit = min(limit, s.config.MaxCompressed)
 	}
-	conn := connOf(r.Context())
-	conn.work(-1) // while it waits for the client
 	data, e := readPlain(w, r, limit, s.graces.body, h)
-	conn.work(1)
 	if e != nil || encoding == "" {
 		return data, e
 	}
@@ -66,6 +63,9 @@ func readPlain(w http.ResponseWriter, r *http.Request, limit engine.Size, grace 
 	if r.ContentLength > int64(limit) {
 		return nil, tooLarge(limit)
 	}
+	conn := connOf(r.Context())
+	conn.work(-1) // while it waits for the client
+	defer conn.work(1)
 	const first, least = 256 << 10, 4 << 10
 	size := least
 	if r.ContentLength >= 0 {

@@ -11,7 +11,7 @@ import (
 
 // limitedListener closes connections beyond a number, of all and of one address. Where all are taken, a new one displaces
 // another: of the address with the most connections, or of those with the most if several have as many, the one that has waited longest since its last
-// answer. However many slow clients there are, and from however many addresses, one that sends and reads is served: each answer puts it behind all who are slow.
+// answer. One of an address that has its share, or as many as any other, displaces one of its own. However many slow clients there are, and from however many addresses, one that sends and reads is served: each answer puts it behind all who are slow.
 type limitedListener struct {
 	net.Listener
 	most, perAddress int
@@ -138,7 +138,7 @@ type limitedConn struct {
 
 	// Under the listener's mutex.
 	place   *list.Element // in its address's list; nil when it counts no more
-	since   time.Time     // of its last answer, or of its beginning
+	since   time.Time     // of its last answer, which has begun at least, or of its own beginning
 	working int           // requests that wait for the engine, and not the engine for the client
 }
 
@@ -160,14 +160,30 @@ func (c *limitedConn) work(by int) {
 	c.from.mu.Unlock()
 }
 
+// answers notes that an answer begins: a request that waited for the engine for long must not make its connection the one that
+// goes, the moment that it waits for the engine no more.
+func (c *limitedConn) answers() {
+	if c == nil {
+		return
+	}
+	c.from.mu.Lock()
+	c.renew()
+	c.from.mu.Unlock()
+}
+
 // answered notes that a request has been answered.
 func (c *limitedConn) answered() {
 	if c == nil {
 		return
 	}
 	c.from.mu.Lock()
-	defer c.from.mu.Unlock()
 	c.working--
+	c.renew()
+	c.from.mu.Unlock()
+}
+
+// renew puts the connection behind all others. The mutex is held.
+func (c *limitedConn) renew() {
 	c.since = c.from.now()
 	if c.place != nil {
 		c.from.by[c.addr].MoveToBack(c.place)

@@ -104,6 +104,34 @@ func TestHTTPDisplaces(t *testing.T) {
 	r.in("10.0.0.8")
 }
 
+// TestHTTPAnswerBegins: a connection whose request the engine had for long is not the first to go while its answer is written.
+func TestHTTPAnswerBegins(t *testing.T) {
+	r := newConnRoom(t, 2)
+	long := r.in("10.0.0.1")
+	long.work(1)
+	slow := r.in("10.0.0.2")
+	w := &answerWriter{ResponseRecorder: httptest.NewRecorder(), written: func() { r.displaces("10.0.0.3", slow) }}
+	if _, err := newAnswer(w, time.Second, long).Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	long.answered()
+	if long.working != 0 {
+		t.Errorf("%d requests are with the engine, all are answered", long.working)
+	}
+}
+
+// answerWriter is an answer that something happens beside.
+type answerWriter struct {
+	*httptest.ResponseRecorder
+	written func()
+}
+
+// Write calls written.
+func (w *answerWriter) Write(b []byte) (int, error) {
+	w.written()
+	return len(b), nil
+}
+
 // TestHTTPSlowDisplaced: with every place taken by slow clients of as many addresses, a request is answered; one that the graph has keeps its place.
 func TestHTTPSlowDisplaced(t *testing.T) {
 	reached, waiting := make(chan struct{}, 2), make(chan struct{})

@@ -16,7 +16,7 @@ type Arena struct {
 // Reset takes back all that was given out and forgets what it referred to. Of each kind of memory the last
 // chunk is kept, which is the largest.
 func (a *Arena) Reset() {
-	clear(a.fields)
+	clear(a.fields[:min(len(a.fields)+1, cap(a.fields))]) // with a slot that became no field
 	clear(a.values)
 	a.fields, a.values, a.bytes = a.fields[:0], a.values[:0], a.bytes[:0]
 }
@@ -24,7 +24,7 @@ func (a *Arena) Reset() {
 // ResetFields takes back the fields alone, and returns for how many there is room. Texts and list elements stay where they are, so that
 // copies of the points, which have fields of their own, may live on.
 func (a *Arena) ResetFields() int {
-	clear(a.fields)
+	clear(a.fields[:min(len(a.fields)+1, cap(a.fields))]) // with a slot that became no field
 	a.fields, a.values, a.bytes = a.fields[:0], nil, nil
 	return cap(a.fields)
 }

@@ -2,6 +2,7 @@ package point
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -394,9 +395,9 @@ func (r *lineReader) timestamp(i int, p *Point, o *ReadOptions) (next int, reaso
 	if i < len(r.s) && r.s[i] == '-' {
 		i++
 	}
-	digits, t := i, int64(0)
+	digits, u := i, uint64(0)
 	for i < len(r.s) && r.s[i]-'0' <= 9 {
-		t = t*10 + int64(r.s[i]-'0') // used only if it cannot have overflowed
+		u = u*10 + uint64(r.s[i]-'0') // used only if it cannot have overflowed
 		i++
 	}
 	text := r.s[start:i]
@@ -404,7 +405,8 @@ func (r *lineReader) timestamp(i int, p *Point, o *ReadOptions) (next int, reaso
 	if !r.atEnd(end) || text != "" && i == digits {
 		return i, "bad timestamp"
 	}
-	if i-digits > 18 {
+	t := int64(u)
+	if i-digits > 19 || u > math.MaxInt64 { // 19 digits fit, and may be more than an int64
 		var err error
 		if t, err = strconv.ParseInt(text, 10, 64); err != nil {
 			return i, "bad timestamp"

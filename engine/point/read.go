@@ -90,6 +90,8 @@ type builder struct {
 	index map[string]int // of the fields by key once there are many
 
 	tags, others int // of the point
+
+	clean bool // what is behind the last field is clear, as memory of the arena is that nobody has written to
 }
 
 // More tags and fields than these are not even read: [Rules.Check] would remove them, and whoever sends a million of them
@@ -110,7 +112,11 @@ func (b *builder) begin() {
 }
 
 // abandon forgets the fields of the point that was begun.
-func (b *builder) abandon() { b.arena.fields = b.arena.fields[:b.start] }
+func (b *builder) abandon() {
+	a := b.arena
+	clear(a.fields[b.start:min(len(a.fields)+1, cap(a.fields))]) // with the slot that is none of them
+	a.fields = a.fields[:b.start]
+}
 
 func (b *builder) fields() []Field { return b.arena.fields[b.start:] }
 
@@ -144,7 +150,10 @@ func (b *builder) slot() *Field {
 	b.arena.fields, b.start = room(b.arena.fields, b.start, 1)
 	n := len(b.arena.fields)
 	f := &b.arena.fields[:n+1][n]
-	*f = Field{}
+	if !b.clean {
+		*f = Field{}
+	}
+	b.clean = false // until add has taken it
 	return f
 }
 
@@ -159,7 +168,7 @@ func (b *builder) add() bool {
 		return false
 	}
 	*count++
-	b.arena.fields = b.arena.fields[:n+1]
+	b.arena.fields, b.clean = b.arena.fields[:n+1], true
 	if len(b.index) > 0 {
 		b.index[b.arena.fields[n].Key] = n - b.start
 	}

@@ -194,6 +194,9 @@ func (d *Doc) learn() {
 	l := &m.layouts[m.oldest]
 	l.id = 0
 	if !l.of(d.src, d.tape) {
+		if m.learned < layouts {
+			m.doubt += misfit // trying to learn texts like it is in vain, too
+		}
 		return
 	}
 	m.learned++

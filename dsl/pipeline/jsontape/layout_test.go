@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 )
 
 // same checks that a document that has parsed others before reads src as a fresh one does.
@@ -89,6 +90,38 @@ func TestLayoutsRest(t *testing.T) {
 	}
 	if fits < lastRest/2 {
 		t.Errorf("%d of %d texts alike had a layout", fits, 2*lastRest)
+	}
+}
+
+// TestLayoutsTooMuch: texts with more between their values than a layout holds are given up, too.
+func TestLayoutsTooMuch(t *testing.T) {
+	d := new(Doc)
+	text := `{"` + strings.Repeat("k", maxGaps) + `": 1}`
+	tried := 0
+	const texts = 10_000
+	for range texts {
+		if d.Parse(text) != nil || d.fits != nil {
+			t.Fatal("a layout holds more than it should")
+		}
+		if d.rest == 0 {
+			tried++
+		}
+	}
+	if tried > texts/50 {
+		t.Errorf("layouts were tried on %d of %d texts that have none", tried, texts)
+	}
+}
+
+// TestLayoutsLongText: a text that is too long stays so when its layout is known.
+func TestLayoutsLongText(t *testing.T) {
+	text := make([]byte, maxSource+1) // of raw control characters
+	text[0], text[maxSource] = '"', '"'
+	long := unsafe.String(&text[0], len(text))
+	d := new(Doc)
+	for _, src := range []string{long, `"x"`, long} {
+		if err := d.Parse(src); (err != nil) != (len(src) > maxSource) {
+			t.Errorf("%d bytes: %v", len(src), err)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func (d *Doc) Parse(src string) error {
 	d.src = src
 	d.reset()
 	s := unsafe.Slice(unsafe.StringData(src), len(src))
-	if d.remembered(s) {
+	if len(s) <= maxSource && d.remembered(s) {
 		return nil
 	}
 	tape := d.tape[:cap(d.tape)]
