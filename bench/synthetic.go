@@ -40,8 +40,13 @@ func newSynthetic(kafka *embedded.Kafka) *synthetic {
 // unitBytes is about how much text a unit holds: what one fetch brings of a partition.
 const unitBytes = 128 << 10
 
-// fill makes up about count messages of a topic, spread over its partitions, and returns how many. Texts come in turn.
+// fill makes up about count messages of a topic that is empty, spread over its partitions, and returns how many. Texts come in turn.
 func (s *synthetic) fill(ctx context.Context, topic string, partitions int32, texts [][]byte, count int) (made int, err error) {
+	for p := range partitions {
+		if s.end(topic, p) != 0 {
+			return 0, fmt.Errorf("making up messages: topic %s holds some", topic)
+		}
+	}
 	var records []*kgo.Record
 	for size, n := 0, 0; size < unitBytes; n++ {
 		text := texts[n%len(texts)]

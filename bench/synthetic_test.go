@@ -29,6 +29,11 @@ func TestSynthetic(t *testing.T) {
 	if err := kafka.ProduceText(ctx, "real", 0, "x"); err != nil {
 		t.Fatal(err)
 	}
+	for _, topic := range []string{"made", "real"} {
+		if _, err := s.fill(ctx, topic, 1, texts, 1000); err == nil {
+			t.Errorf("messages are made up for %s, which holds some", topic)
+		}
+	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.Addr()), kgo.ConsumeTopics("made"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableClientMetrics())
 	if err != nil {
 		t.Fatal(err)

@@ -75,7 +75,7 @@ func readPlain(w http.ResponseWriter, r *http.Request, limit engine.Size, grace 
 		return nil, errPressure
 	}
 	data := make([]byte, 0, size)
-	control := http.NewResponseController(w)
+	control, conn := http.NewResponseController(w), connOf(r.Context())
 	next := 0 // there must be more than so many bytes by the deadline
 	for {
 		if len(data) >= next {
@@ -98,6 +98,7 @@ func readPlain(w http.ResponseWriter, r *http.Request, limit engine.Size, grace 
 		}
 		n, err := r.Body.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
+		conn.took(n)
 		switch {
 		case len(data) > int(limit):
 			return nil, tooLarge(limit)

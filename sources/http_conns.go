@@ -4,8 +4,10 @@ import (
 	"container/list"
 	"context"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -140,6 +142,39 @@ type limitedConn struct {
 	place   *list.Element // in its address's list; nil when it counts no more
 	since   time.Time     // of its last answer, which has begun at least, or of its own beginning
 	working int           // requests that wait for the engine, and not the engine for the client
+
+	// idle is how many bytes were read that were neither of a body nor of a request that was answered: frames of HTTP/2 that ask for
+	// nothing, requests that are taken back at once.
+	idle atomic.Int64
+}
+
+const (
+	// Beyond so many idle bytes a connection is read slowly: an attacker's frames cost little each, and more than a processor all
+	// together. Package net/http holds up to 1 MiB of bodies that nobody has asked for yet.
+	maxIdleBytes = 2 << 20
+	idlePause    = 10 * time.Millisecond // before each read, which brings 16 KiB of HTTPS
+	// A request that is answered pays for its headers, and for some pings.
+	answerBytes = 2 * maxHeader
+	// discardedBytes is what package net/http reads of a body that its handler has not read.
+	discardedBytes = 256 << 10
+)
+
+// Read reads from the connection.
+func (c *limitedConn) Read(b []byte) (int, error) {
+	if c.idle.Load() > maxIdleBytes {
+		pause := time.NewTimer(idlePause)
+		<-pause.C
+	}
+	n, err := c.Conn.Read(b)
+	c.idle.Add(int64(n))
+	return n, err
+}
+
+// took notes that n bytes of a body were read, with what frames add to them.
+func (c *limitedConn) took(n int) {
+	if c != nil {
+		c.idle.Add(-int64(n + n/8))
+	}
 }
 
 // Close closes the connection and makes room for another.
@@ -171,10 +206,21 @@ func (c *limitedConn) answers() {
 	c.from.mu.Unlock()
 }
 
-// answered notes that a request has been answered.
-func (c *limitedConn) answered() {
+// answered notes that a request has been answered, unless its client is gone.
+func (c *limitedConn) answered(r *http.Request) {
 	if c == nil {
 		return
+	}
+	if r.Context().Err() == nil {
+		pays := int64(answerBytes)
+		if r.ContentLength > 0 { // a body that is refused is read all the same, so far, for the next request
+			pays += min(r.ContentLength, discardedBytes)
+		} else if r.ContentLength < 0 {
+			pays += discardedBytes
+		}
+		if c.idle.Add(-pays) < 0 {
+			c.idle.Store(0)
+		}
 	}
 	c.from.mu.Lock()
 	c.working--

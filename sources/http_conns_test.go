@@ -88,18 +88,18 @@ func TestHTTPDisplaces(t *testing.T) {
 	r := newConnRoom(t, 4)
 	a, b, c, d := r.in("10.0.0.1"), r.in("10.0.0.2"), r.in("10.0.0.3"), r.in("10.0.0.4")
 	a.work(1)
-	a.answered()               // it is the newest now
-	b.work(1)                  // it waits for the engine
-	r.displaces("10.0.0.5", c) // as many connections as the others have
-	r.displaces("10.0.0.4", d) // one of an address that has no fewer than the others only takes from itself
-	r.displaces("10.0.0.6", a) // displaced ones count no more: a is older than the two that came since
-	b.answered()
+	a.answered(httptest.NewRequest("GET", "/", nil)) // it is the newest now
+	b.work(1)                                        // it waits for the engine
+	r.displaces("10.0.0.5", c)                       // as many connections as the others have
+	r.displaces("10.0.0.4", d)                       // one of an address that has no fewer than the others only takes from itself
+	r.displaces("10.0.0.6", a)                       // displaced ones count no more: a is older than the two that came since
+	b.answered(httptest.NewRequest("GET", "/", nil))
 	two := r.in("10.0.0.7") // displaces that of 10.0.0.5
 	for _, x := range r.by {
 		x.Front().Value.(*limitedConn).work(1)
 	}
-	r.displaces("10.0.0.8", nil) // all wait for the engine
-	c.answered()                 // one that was displaced has an answer nevertheless
+	r.displaces("10.0.0.8", nil)                     // all wait for the engine
+	c.answered(httptest.NewRequest("GET", "/", nil)) // one that was displaced has an answer nevertheless
 	two.Close()
 	r.in("10.0.0.8")
 }
@@ -114,7 +114,7 @@ func TestHTTPAnswerBegins(t *testing.T) {
 	if _, err := newAnswer(w, time.Second, long).Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	long.answered()
+	long.answered(httptest.NewRequest("GET", "/", nil))
 	if long.working != 0 {
 		t.Errorf("%d requests are with the engine, all are answered", long.working)
 	}
@@ -217,4 +217,48 @@ func (l acceptAs) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	return l.as(c), nil
+}
+
+// TestHTTPIdleBytes: a connection that sends what is no request is read slowly, until requests of it are answered.
+func TestHTTPIdleBytes(t *testing.T) {
+	r := newConnRoom(t, 4)
+	a, b := net.Pipe()
+	c := &limitedConn{Conn: a, from: r.limitedListener}
+	t.Cleanup(func() { a.Close(); b.Close() })
+	read := func(n int) (took time.Duration) {
+		go func() { _, _ = b.Write(make([]byte, n)) }()
+		start := time.Now()
+		for buffer := make([]byte, 16<<10); n > 0; {
+			k, err := c.Read(buffer[:min(n, len(buffer))])
+			if err != nil {
+				t.Fatal(err)
+			}
+			n -= k
+		}
+		return time.Since(start)
+	}
+	read(maxIdleBytes + 1)
+	if took := read(64 << 10); took < 4*idlePause {
+		t.Errorf("64 KiB are read within %v", took)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	before := c.idle.Load()
+	c.answered(httptest.NewRequest("GET", "/", nil).WithContext(gone))
+	if c.idle.Load() != before {
+		t.Error("a request that was taken back pays")
+	}
+	for c.idle.Load() > 0 {
+		c.answered(httptest.NewRequest("GET", "/", nil))
+	}
+	if c.idle.Load() != 0 {
+		t.Errorf("%d idle bytes", c.idle.Load())
+	}
+	for range 100 { // a long body in many pieces costs nothing
+		read(1 << 20)
+		c.took(1 << 20)
+	}
+	if c.idle.Load() > 0 {
+		t.Errorf("%d idle bytes of a body", c.idle.Load())
+	}
 }

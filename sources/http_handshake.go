@@ -16,30 +16,35 @@ type tlsListener struct {
 	within time.Duration // a handshake must succeed
 
 	ready  chan net.Conn
+	failed chan error // of Accept; the server says whether it goes on
 	ended  chan struct{}
-	err    error // of Accept, once ended is closed
 	ctx    context.Context
 	cancel context.CancelFunc
 	open   sync.WaitGroup
 }
 
 func newTLSListener(l net.Listener, config *tls.Config, within time.Duration) *tlsListener {
-	t := &tlsListener{Listener: l, config: config, within: within, ready: make(chan net.Conn), ended: make(chan struct{})}
+	t := &tlsListener{Listener: l, config: config, within: within, ready: make(chan net.Conn), failed: make(chan error), ended: make(chan struct{})}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.open.Go(t.run)
 	return t
 }
 
-// run accepts connections and shakes hands with each in a goroutine of its own; the listener below bounds their number.
+// run accepts connections and shakes hands with each in a goroutine of its own; the listener below bounds their number. It ends at
+// Close only: a process that has used up its files for a moment must not be deaf from then on.
 func (t *tlsListener) run() {
 	defer close(t.ended)
 	for {
 		c, err := t.Listener.Accept()
-		if err != nil {
-			t.err = err
+		if err == nil {
+			t.open.Go(func() { t.shake(c) })
+			continue
+		}
+		select {
+		case t.failed <- err:
+		case <-t.ctx.Done():
 			return
 		}
-		t.open.Go(func() { t.shake(c) })
 	}
 }
 
@@ -67,8 +72,10 @@ func (t *tlsListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-t.ready:
 		return c, nil
+	case err := <-t.failed:
+		return nil, err
 	case <-t.ended:
-		return nil, t.err
+		return nil, net.ErrClosed
 	}
 }
 

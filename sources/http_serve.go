@@ -94,7 +94,7 @@ func (s *httpSource) handler(ctx context.Context, emit engine.Emit) http.Handler
 		defer s.running.Done()
 		conn := connOf(r.Context())
 		conn.work(1)
-		defer conn.answered()
+		defer conn.answered(r)
 		answer := newAnswer(w, s.graces.answer, conn)
 		// What stands here from the answer before would cut "100 Continue" off.
 		_ = answer.control.SetWriteDeadline(time.Time{})

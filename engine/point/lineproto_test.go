@@ -3,7 +3,10 @@ package point
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -360,5 +363,45 @@ func BenchmarkLineEncoder(b *testing.B) {
 				buf, _ = e.Append(buf[:0], &p, nil)
 			}
 		})
+	}
+}
+
+// TestLinesOfLikeKeys: a line is read as it is alone, whatever keys the lines before it have.
+func TestLinesOfLikeKeys(t *testing.T) {
+	lines := []string{
+		"m,a=1,b=2 c=3,d=4 5", "m,a=1,b=2 c=3,d=4 6", "m,a=9 c=3 7", "m,a=1,b=2 c=3,d=4,e=5 8", "m,b=2,a=1 c=3 9", "m c=1,a=2 5", "m,a=1 a=2,c=3 5", "m,a=1 c=3,a=2,d=4 5",
+		"m c=1,c=2,d=3 5", "m c=1,c=2,d=3 5", "m,a=1,a=2 c=3 5", "m,a=1,b=2 c=[],d=4 5", "m,a=1,b=2 c=[],c=4 5", "m,a=1,b=2 c=[],c=4 5", `m,a\,=1 c\ d=3 5`, `m,a\,=1 c\ d=3 5`, "m,ab=1 c=3 5", "m,a=1", "m,a= c=1 5",
+		"m c=3,d 5", "m c=3,d= 5", "m c=", "m,a", "m,a=", "m,aa=1 c=3 5", "m,a=1 cc=3 5", "", "# m",
+	}
+	long := "m "
+	for i := range 2 * mostKeys {
+		long += fmt.Sprintf("k%d=1,", i)
+	}
+	lines = append(lines, long+"z=1 5", long+"k3=7 5", long+"k50=7 5", long+"z=1 5")
+	read := func(body string) (out []string, bad int) {
+		points, err := ParseLines(nil, new(Arena), []byte(body), ReadOptions{Now: 42})
+		for i := range points {
+			out = append(out, string(AppendLine(nil, &points[i]))+fmt.Sprint(len(points[i].Fields)))
+		}
+		var e *LinesError
+		if errors.As(err, &e) {
+			bad = e.Failed
+		}
+		return out, bad
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 5000 {
+		var body strings.Builder
+		var want []string
+		wantBad := 0
+		for range 1 + r.IntN(6) {
+			line := lines[r.IntN(len(lines))]
+			body.WriteString(line + "\n")
+			got, bad := read(line)
+			want, wantBad = append(want, got...), wantBad+bad
+		}
+		if got, bad := read(body.String()); !slices.Equal(got, want) || bad != wantBad {
+			t.Fatalf("%q:\n%q, %d bad, line by line\n%q, %d bad", body.String(), got, bad, want, wantBad)
+		}
 	}
 }

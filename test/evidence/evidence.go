@@ -85,8 +85,11 @@ func (s *Show) Folder(files ...string) (graph string, remove func(), err error) 
 	if err != nil {
 		return "", nil, err
 	}
-	graph, err = harness.Graph(dir, files...)
-	return graph, func() { _ = os.RemoveAll(dir) }, err
+	remove = func() { _ = os.RemoveAll(dir) }
+	if graph, err = harness.Graph(dir, files...); err != nil {
+		remove()
+	}
+	return graph, remove, err
 }
 
 func cpuName() string {

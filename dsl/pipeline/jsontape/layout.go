@@ -26,7 +26,8 @@ const (
 
 // layout is what stands between the scalars of a text.
 type layout struct {
-	id     uint32
+	id     uint32   // by age; 0 is none
+	proved bool     // another text had it since it was learned
 	tape   []entry  // of the text
 	slots  []uint32 // entries of its scalars, in their order
 	gaps   []string // what stands before each of them, and behind the last one
@@ -39,7 +40,6 @@ type layout struct {
 type memory struct {
 	layouts [layouts]layout
 	current int // the layout that fitted last
-	oldest  int // the one to learn next
 	learned uint32
 	doubt   int
 	rest    int // texts left to parse without layouts
@@ -72,7 +72,7 @@ func (d *Doc) remembered(s []byte) bool {
 	for i := range layouts {
 		k := (m.current + i) % layouts
 		if l := &m.layouts[k]; l.id != 0 && d.fit(l, s) {
-			m.current = k
+			m.current, l.proved = k, true
 			if m.doubt > 0 {
 				m.doubt--
 			} else {
@@ -189,10 +189,14 @@ func (d *Doc) learn() {
 	if m.doubt > tooMuch {
 		m.nap = min(max(firstRest, 2*m.nap), lastRest)
 		m.doubt, m.rest = tooMuch-misfit, m.nap
+		for i := range m.layouts {
+			m.layouts[i].proved = false // what comes then may be other kinds
+		}
 		return
 	}
-	l := &m.layouts[m.oldest]
-	l.id = 0
+	k := m.worst()
+	l := &m.layouts[k]
+	l.id, l.proved = 0, false
 	if !l.of(d.src, d.tape) {
 		if m.learned < layouts {
 			m.doubt += misfit // trying to learn texts like it is in vain, too
@@ -200,8 +204,19 @@ func (d *Doc) learn() {
 		return
 	}
 	m.learned++
-	l.id, m.current = m.learned, m.oldest
-	m.oldest = (m.oldest + 1) % layouts
+	l.id, m.current = m.learned, k
+}
+
+// worst returns the layout to forget for another: the oldest that no text had but the one it is of, so that a text of its own kind, which
+// comes now and then, costs one layout and not each in turn. If all have proved it is the oldest.
+func (m *memory) worst() (k int) {
+	for i := 1; i < layouts; i++ {
+		l, best := &m.layouts[i], &m.layouts[k]
+		if l.proved == best.proved && l.id < best.id || !l.proved && best.proved {
+			k = i
+		}
+	}
+	return k
 }
 
 // of makes l the layout of a text, unless too much stands between its scalars.

@@ -93,6 +93,37 @@ func TestLayoutsRest(t *testing.T) {
 	}
 }
 
+// TestLayoutsOdd: as many kinds as there are layouts keep theirs beside a few texts that are like no other, and make room for new kinds.
+func TestLayoutsOdd(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	d := new(Doc)
+	const texts, oddOf = 10_000, 50
+	for turn := range 2 {
+		fits := 0
+		for n := range texts {
+			kind := layouts*turn + r.IntN(layouts)
+			if r.IntN(oddOf) == 0 {
+				kind = texts*(turn+1) + n
+			}
+			if same(t, d, fmt.Sprintf(`{"kind%d": %d}`, kind, n)); d.fits != nil {
+				fits++
+			}
+		}
+		if fits < texts*8/10 {
+			t.Errorf("turn %d: %d of %d texts had a layout", turn, fits, texts)
+		}
+	}
+	fits := 0
+	for n := range texts { // in turns, none twice in a row
+		if same(t, d, fmt.Sprintf(`{"new%d": %d}`, n%layouts, n)); d.fits != nil {
+			fits++
+		}
+	}
+	if fits < texts*8/10 {
+		t.Errorf("new kinds: %d of %d texts had a layout", fits, texts)
+	}
+}
+
 // TestLayoutsTooMuch: texts with more between their values than a layout holds are given up, too.
 func TestLayoutsTooMuch(t *testing.T) {
 	d := new(Doc)

@@ -118,6 +118,21 @@ func (s show) speed() error {
 	return nil
 }
 
+// posting is how many jobs of [measure.beside] send what they read.
+const posting = 3
+
+// arrived checks that the jobs have delivered so many points to the DataWay of a stand-in: what does less than its job costs less.
+func arrived(stand *bench.StandIn, want int) error {
+	seen, err := stand.Seen()
+	if err != nil {
+		return err
+	}
+	if seen.Points != int64(want) || seen.Missing != 0 {
+		return fmt.Errorf("the jobs did not deliver what they should: %+v, want %d points", seen, want)
+	}
+	return nil
+}
+
 // onStandIn measures a job on kfake in another process.
 func (s show) onStandIn(j job, count, turns int) error {
 	stand, err := harness.StandIn(s.Binary, j.topic+":12")
@@ -140,12 +155,8 @@ func (s show) onStandIn(j job, count, turns int) error {
 		}
 		m.env = []string{"GOMAXPROCS=1"}
 	}
-	seen, err := stand.Seen()
-	if err != nil {
+	if err := arrived(stand, 2*posting*turns*count); err != nil {
 		return err
-	}
-	if want := int64(2 * 3 * turns * count); seen.Points != want || seen.Missing != 0 {
-		return fmt.Errorf("the jobs did not deliver what they should: %+v, want %d points", seen, want)
 	}
 	return s.Profile(stand.StandInAddresses, m.path, j.topic, count)
 }
@@ -181,7 +192,10 @@ func (s show) onKafka(j job, count, turns int) error {
 	}
 	defer remove()
 	s.Printf("\n### %s: %d messages on Apache Kafka %s, %d turns", j.name, count, kafka.Kafka4, turns)
-	return m.beside(count, turns)
+	if err := m.beside(count, turns); err != nil {
+		return err
+	}
+	return arrived(stand, posting*turns*count)
 }
 
 // produce writes the messages of a job to a topic, which the broker creates.
@@ -224,7 +238,7 @@ func (s show) more() error {
 		return err
 	}
 	defer stand.Close()
-	million := s.Scale(1_000_000, 20_000)
+	million, turns, want := s.Scale(1_000_000, 20_000), s.Scale(5, 1), 0
 	for _, pair := range [][2]struct {
 		topic, name string
 		count       int
@@ -244,10 +258,14 @@ func (s show) more() error {
 			}
 			defer remove()
 			list = append(list, m.engine(x.name, made))
+			want += turns * made
 		}
 		s.Printf("\n### %s beside %s, metric, made up by the broker", pair[1].name, pair[0].name)
-		costs, err := bench.Compare(s.Out, list, s.Scale(5, 1), million)
+		costs, err := bench.Compare(s.Out, list, turns, million)
 		if err != nil {
+			return err
+		}
+		if err := arrived(stand, want); err != nil {
 			return err
 		}
 		ratio := costs[1].Median / costs[0].Median
@@ -280,6 +298,9 @@ func (s show) large() error {
 	s.Printf("\n### %d messages of %d bytes, made up by the broker", made, len(text))
 	costs, err := bench.Compare(s.Out, []bench.Job{m.engine("engine", made)}, 1, made)
 	if err != nil {
+		return err
+	}
+	if err := arrived(stand, made); err != nil {
 		return err
 	}
 	s.Printf("peak RSS %d MiB, at most %d", costs[0].RSS>>20, mostMemory>>20)
