@@ -96,20 +96,18 @@ func (p *partition) take(records []*kgo.Record, now int64) (b *engine.Batch, n, 
 	}
 	b = engine.Reserve(n, fieldsPerPoint)
 	b.Origin, b.Port, b.Read = p.origin, p.port.stream.name, now
-	for _, r := range records[:n] {
+	last := records[n-1]
+	end = watermark.Position{Offset: last.Offset + 1, Epoch: last.LeaderEpoch}
+	limit := p.source.env.Limits.Message
+	for i, r := range records[:n] { // once over the memory: it is not in the cache a second time
 		b.Records = append(b.Records, engine.Record{
 			Origin: p.origin, Offset: r.Offset, Time: r.Timestamp.UnixNano(), Key: r.Key, Value: r.Value, Headers: headers(r.Headers),
 		})
-		bytes += messageBytes + len(r.Value) + len(r.Key)
-	}
-	last := records[n-1]
-	end = watermark.Position{Offset: last.Offset + 1, Epoch: last.LeaderEpoch}
-	for _, r := range records[:n] {
+		size := len(r.Value)
+		bytes += messageBytes + size + len(r.Key)
 		r.Recycle() // back to recordPool: the batch has what it needs
-	}
-	p.shape.build(b, now)
-	for i, limit := 0, p.source.env.Limits.Message; i < n; i++ {
-		if size := len(b.Records[i].Value); size > limit {
+		p.shape.add(b, i, now)
+		if size > limit {
 			b.Fail(i, fmt.Errorf("reading %s/%d: the message at offset %d has %s, limits.message is %s", p.id.topic, p.id.partition, b.Records[i].Offset, engine.Size(size), engine.Size(limit)))
 		}
 	}

@@ -24,6 +24,9 @@ func AppendFloat(dst []byte, f float64) []byte {
 		if f < 0 {
 			dst = append(dst, '-')
 		}
+		if i < 1000 { // ids, codes and counts are mostly that small
+			return appendSmall(dst, uint16(i))
+		}
 		return strconv.AppendUint(dst, i, 10)
 	}
 	pow, upow := 1.0, uint64(1)
@@ -49,6 +52,17 @@ func AppendFloat(dst []byte, f float64) []byte {
 		return dst
 	}
 	return strconv.AppendFloat(dst, f, 'f', -1, 64)
+}
+
+// appendSmall appends a number below 1000.
+func appendSmall(dst []byte, n uint16) []byte {
+	switch {
+	case n >= 100:
+		return append(dst, byte('0'+n/100), byte('0'+n/10%10), byte('0'+n%10))
+	case n >= 10:
+		return append(dst, byte('0'+n/10), byte('0'+n%10))
+	}
+	return append(dst, byte('0'+n))
 }
 
 // AppendText appends the text of a scalar as scripts and tags see it: true, 12, 1.5, the string or bytes

@@ -19,6 +19,11 @@ func TestAppendFloat(t *testing.T) {
 			t.Errorf("AppendFloat(%g) = %s, want %s", c.f, got, c.want)
 		}
 	}
+	for n := range 2001 {
+		if got, want := string(AppendFloat(nil, float64(n-1000))), strconv.Itoa(n-1000); got != want {
+			t.Errorf("AppendFloat(%d) = %s", n-1000, got)
+		}
+	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200000 {
 		f := math.Float64frombits(r.Uint64())
