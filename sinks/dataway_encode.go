@@ -68,7 +68,7 @@ func (d *dataway) pack(k *datawayPacker, bs []*engine.Batch) error {
 				k.stamped.Time = d.env.Now().UnixNano()
 				p = &k.stamped
 			}
-			start, ok := len(body.plain), hasField(p)
+			start, ok := len(body.plain), line || hasField(p)
 			if line {
 				if body.plain, ok = k.lines.Append(body.plain, p, tags); ok {
 					body.plain = append(body.plain, '\n')

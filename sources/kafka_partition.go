@@ -129,7 +129,7 @@ const (
 	batchMessages  = 1024    // of a batch: they fit the cache
 	batchBytes     = 4 << 20 // of values, after which a batch of few large messages is cut
 	fieldsPerPoint = 10      // those of a message, and room for what scripts add
-	messageBytes   = 520     // estimated heap of a point, its fields and its record, apart from the value
+	messageBytes   = 640     // heap of a point (64), its fields (48 each) and its record (96), apart from the value
 )
 
 // topicShape is what the points of a topic have in common.
