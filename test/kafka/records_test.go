@@ -20,7 +20,21 @@ import (
 	"dataflow/engine"
 )
 
-// create makes a topic with a configuration.
+// stateOf returns what the broker says of a topic.
+func stateOf(t *testing.T, client *kgo.Client, name string) (code int16, ok bool) {
+	t.Helper()
+	req := kmsg.NewPtrMetadataRequest()
+	rt := kmsg.NewMetadataRequestTopic()
+	rt.Topic = kmsg.StringPtr(name)
+	req.Topics = append(req.Topics, rt)
+	resp, err := req.RequestWith(t.Context(), client)
+	if err != nil {
+		return 0, false
+	}
+	return resp.Topics[0].ErrorCode, true
+}
+
+// create makes a topic with a configuration and waits until the broker knows it.
 func create(t *testing.T, client *kgo.Client, name string, partitions int32, configs ...string) {
 	t.Helper()
 	req := kmsg.NewPtrCreateTopicsRequest()
@@ -39,6 +53,10 @@ func create(t *testing.T, client *kgo.Client, name string, partitions int32, con
 	if err := kerr.ErrorForCode(resp.Topics[0].ErrorCode); err != nil {
 		t.Fatal(err)
 	}
+	await(t, name+" is there", nil, func() bool {
+		code, ok := stateOf(t, client, name)
+		return ok && code == 0
+	})
 }
 
 // remove deletes a topic and waits until it is gone.
@@ -52,12 +70,8 @@ func remove(t *testing.T, client *kgo.Client, name string) {
 		t.Fatal(err)
 	}
 	await(t, name+" is gone", nil, func() bool {
-		ask := kmsg.NewPtrMetadataRequest()
-		at := kmsg.NewMetadataRequestTopic()
-		at.Topic = kmsg.StringPtr(name)
-		ask.Topics = append(ask.Topics, at)
-		resp, err := ask.RequestWith(t.Context(), client)
-		return err == nil && resp.Topics[0].ErrorCode == kerr.UnknownTopicOrPartition.Code
+		code, ok := stateOf(t, client, name)
+		return ok && code == kerr.UnknownTopicOrPartition.Code
 	})
 }
 
