@@ -1,4 +1,4 @@
-package bench
+package bench_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"dataflow/bench"
 	"dataflow/dsl/graph"
 	"dataflow/engine"
 	"dataflow/engine/enginetest"
@@ -17,6 +18,7 @@ import (
 	"dataflow/engine/runtime"
 	_ "dataflow/operators"
 	_ "dataflow/sinks"
+	"dataflow/test/harness"
 )
 
 // The operators in a running graph, all of it included: edges, stages, ledger, panic guard. The floor beside each is a
@@ -40,14 +42,14 @@ const feedBatch = 1000
 func fill(o *engine.Origin) *engine.Batch {
 	b := engine.Reserve(feedBatch, 12)
 	b.Origin = o
-	b.Arm(feedBatch*(520+len(MetricMessage)), func() {})
+	b.Arm(feedBatch*(520+len(bench.MetricMessage)), func() {})
 	for i := range feedBatch {
 		p := b.Add()
 		p.Name, p.Category, p.Time = "metric_topic", point.Metric, 1700000000000000000
 		p.Fields = append(p.Fields,
 			point.Field{Key: "type", Value: point.String("kafka"), Tag: true},
-			point.Field{Key: "message", Value: point.String(MetricMessage)},
-			point.Field{Key: "message_len", Value: point.Int(int64(len(MetricMessage)))},
+			point.Field{Key: "message", Value: point.String(bench.MetricMessage)},
+			point.Field{Key: "message_len", Value: point.Int(int64(len(bench.MetricMessage)))},
 			point.Field{Key: "offset", Value: point.Int(int64(i))},
 			point.Field{Key: "partition", Value: point.Int(3)})
 	}
@@ -178,18 +180,7 @@ func floorScript() func(*engine.Batch) {
 }
 
 // readScript serves the manual's script to the graphs of this file.
-func readScript(string) ([]byte, error) { return []byte(metricScript), nil }
-
-const metricScript = `data = load_json(message)
-drop_origin_data()
-hostip = data["dimensions"]["ip"]
-bkzid = data["dimensions"]["bk_biz_id"]
-cast(bkzid, "str")
-set_tag(hostip, hostip)
-set_tag(bk_biz_id, bkzid)
-add_key(cpu_usage_pct, data["metrics"]["cpu_usage_pct"])
-drop_key(message_len)
-`
+func readScript(string) ([]byte, error) { return []byte(harness.MetricScript), nil }
 
 // TestAllocationsPerPoint: from the source's batch through the metric script to the sink, and in the encoder, the
 // engine allocates by the batch and the body, not by the point.

@@ -327,21 +327,29 @@ func (r row) hold(t *testing.T, c *Cluster, name string, messages int) {
 	<-e.ended // with an error or not: there was no broker to leave
 }
 
+// brokersRun reports whether the newest broker can be run here, which it says if not. Where that is required the test fails.
+func brokersRun(t *testing.T) bool {
+	t.Helper()
+	err := Missing()
+	if err == nil {
+		_, err = Install(t.Context(), Kafka4)
+	}
+	switch {
+	case err == nil:
+		return true
+	case os.Getenv(required) != "":
+		t.Fatalf("%s is set, and no broker runs here: %v", required, err)
+	}
+	t.Logf("no broker runs here, so nothing is tested: %v", err)
+	return false
+}
+
 // TestMatrix reads by every kind of listener of every version, and holds what does not work to its words. Without -long it is one row, in clear
 // and with a wrong login, of the newest version, where there are Java and Maven.
 func TestMatrix(t *testing.T) {
 	versions, smoke := []string{Kafka3, Kafka4}, []string(nil)
 	if !*long {
-		err := Missing()
-		if err == nil {
-			_, err = Install(t.Context(), Kafka4)
-		}
-		switch {
-		case err == nil:
-		case os.Getenv(required) != "":
-			t.Fatalf("%s is set, and no broker runs here: %v", required, err)
-		default:
-			t.Logf("no broker runs here, so nothing is tested: %v", err)
+		if !brokersRun(t) {
 			return
 		}
 		versions, smoke = []string{Kafka4}, []string{"SASL_SSL scram_sha_512", "SASL_SSL plain, wrong password"}
