@@ -19,6 +19,7 @@ import (
 
 	"dataflow/engine/embedded"
 	"dataflow/engine/point"
+	"math/rand/v2"
 )
 
 // Run runs a graph with nothing led to stand-ins: its addresses are those that it says.
@@ -43,14 +44,19 @@ func (e *Engine) Memory() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// FreeAddress returns an address of loopback that nobody listens on just now.
+// FreeAddress returns an address of loopback whose port nobody uses on any address just now. It is below the ports that systems hand out to clients:
+// one of those could be taken before the caller listens on it.
 func FreeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const lowest, highest, tries = 10_000, 15_000, 100
+	var err error
+	for range tries {
+		port := strconv.Itoa(lowest + rand.IntN(highest-lowest))
+		var l net.Listener
+		if l, err = net.Listen("tcp", ":"+port); err == nil {
+			return net.JoinHostPort("127.0.0.1", port), l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", err
 }
 
 // HTTPGraph is the graph http -> dataway. Options are further lines of the source.
