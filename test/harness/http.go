@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -19,7 +20,6 @@ import (
 
 	"dataflow/engine/embedded"
 	"dataflow/engine/point"
-	"math/rand/v2"
 )
 
 // Run runs a graph with nothing led to stand-ins: its addresses are those that it says.
