@@ -39,9 +39,6 @@ type partition struct {
 	paused bool
 	slow   bool // was paused for long: is paused at once the next time
 	since  int64
-	// How often reading has failed, and where.
-	damaged   int
-	damagedAt int64
 
 	committed watermark.Position // under the committer's mutex
 }

@@ -82,14 +82,6 @@ type probed struct {
 	high, stable, start int64
 }
 
-// end is where a reader stands that has read all it may.
-func (p *probed) end(c *kafkaConfig) int64 {
-	if c.Isolation == "read_uncommitted" {
-		return p.high
-	}
-	return p.stable
-}
-
 // fetch returns what a broker has from an offset on: one batch of records at least, if there is any.
 func (pr *prober) fetch(ctx context.Context, id topicPartition, offset int64) (probed, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)

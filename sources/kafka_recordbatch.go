@@ -123,7 +123,12 @@ func isAbort(record []byte) bool {
 		return false
 	}
 	record = record[1:]
-	return skip() && skip() && skip() && len(record) >= 4 && record[2] == 0 && record[3] == 0
+	for range 3 {
+		if !skip() {
+			return false
+		}
+	}
+	return len(record) >= 4 && record[2] == 0 && record[3] == 0
 }
 
 // Answers to a fetch of one partition, version 4 to 11:
