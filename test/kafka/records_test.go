@@ -208,7 +208,12 @@ func TestRecords(t *testing.T) {
 				transact(false, "x", "y")
 				transact(true, "c")
 				transact(false, "z")
-				_, end := ends(t, client, "tx")
+				const records, markers = 6, 4
+				end := int64(0)
+				await(t, "the last marker", nil, func() bool { // it is written a moment after the transaction has ended
+					_, end = ends(t, client, "tx")
+					return end == records+markers
+				})
 				r := run("tx")
 				began := time.Now()
 				r.readsTo(t, c, "g-tx", "tx", end)
