@@ -146,22 +146,54 @@ func slowly(ctx context.Context, address string, number int) (connections int) {
 	return connections
 }
 
+// idler serves nobody: it reads what comes and closes connections after five seconds.
+func idler(t *testing.T) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer c.Close()
+				_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+				_, _ = io.Copy(io.Discard, c)
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); wg.Wait() })
+	return l.Addr().String()
+}
+
 // TestSlowClients: however many clients send slowly, read slowly or do nothing, the others are served as without them (guarantees E7).
 func TestSlowClients(t *testing.T) {
 	address := freeAddress(t)
 	serve(t, graphOf(fmt.Sprintf("listen: %q", address)))
 	const clients, perSecond = 8, 50
 	stretch(t, address, clients, perSecond) // the first one warms up
-	ok, half, late := stretch(t, address, clients, perSecond)
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
 	var connections atomic.Int64
-	for i := range *slow {
-		wg.Go(func() { connections.Add(int64(slowly(ctx, address, i))) })
+	crowd := func(address string) (leave func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		connections.Store(0)
+		for i := range *slow {
+			wg.Go(func() { connections.Add(int64(slowly(ctx, address, i))) })
+		}
+		return func() { cancel(); wg.Wait() }
 	}
+	// What it is compared with: as many slow clients, which take the same processors, at a server that has nothing to do with the engine.
+	leave := crowd(idler(t))
+	ok, half, late := stretch(t, address, clients, perSecond)
+	leave()
+	leave = crowd(address)
 	okThen, halfThen, lateThen := stretch(t, address, clients, perSecond)
-	cancel()
-	wg.Wait()
+	leave()
 	t.Logf("figure: %d slow clients with %d connections: p50 %v instead of %v, p99 %v instead of %v, %d requests instead of %d", *slow, connections.Load(), halfThen, half, lateThen, late, okThen, ok)
 	if okThen < ok/2 {
 		t.Errorf("%d requests instead of %d", okThen, ok)
