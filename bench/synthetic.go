@@ -178,7 +178,8 @@ func (s *synthetic) fetch(r kmsg.Request) (kmsg.Response, error, bool) {
 	}
 	s.mu.Unlock()
 	if total == 0 {
-		cluster.SleepControl(func() { time.Sleep(time.Duration(req.MaxWaitMillis) * time.Millisecond) })
+		wait := time.After(time.Duration(req.MaxWaitMillis) * time.Millisecond)
+		cluster.SleepControl(func() { <-wait }) // as long as the client lets a broker wait for more
 	}
 	return resp, nil, true
 }
