@@ -231,7 +231,7 @@ func (c *kafkaCheck) group(ctx context.Context, client *kgo.Client) {
 	name := c.source.config.Group
 	g, err := describeGroup(ctx, client, name)
 	for range lookAgain { // a coordinator is chosen, and its topic made, at the first question
-		if !errors.Is(err, kerr.CoordinatorNotAvailable) && !errors.Is(err, kerr.CoordinatorLoadInProgress) && !errors.Is(err, kerr.NotCoordinator) {
+		if !g.moving && !errors.Is(err, kerr.CoordinatorNotAvailable) && !errors.Is(err, kerr.CoordinatorLoadInProgress) && !errors.Is(err, kerr.NotCoordinator) {
 			break
 		}
 		timer := time.NewTimer(lookPause)
@@ -254,6 +254,9 @@ func (c *kafkaCheck) group(ctx context.Context, client *kgo.Client) {
 		return
 	case len(g.members) == 0:
 		c.fact("group %s has no members now", name)
+		return
+	case g.moving:
+		c.advise("group %s has %d members now, which have been sharing their partitions anew all the time of this look: %s", name, len(g.members), g.who())
 		return
 	}
 	c.fact("group %s has %d members now, which share partitions by %s: %s", name, len(g.members), g.assignor, g.who())
@@ -285,6 +288,7 @@ type described struct {
 	kind       string // "consumer", or who knows what else uses groups: "connect"
 	assignor   string
 	serverSide bool // the broker shares the partitions
+	moving     bool // partitions are being shared: what the members read and by which assignor is not known
 	members    []member
 }
 
@@ -330,11 +334,12 @@ func describeGroup(ctx context.Context, client *kgo.Client, name string) (descri
 		for _, m := range g.Members {
 			var meta kmsg.ConsumerMemberMetadata
 			if g.ProtocolType == consumerGroup {
-				_ = meta.ReadFrom(m.ProtocolMetadata) // empty while the group is rebalancing
+				_ = meta.ReadFrom(m.ProtocolMetadata) // empty while partitions are being shared
 			}
 			out.members = append(out.members, member{m.ClientID, strings.TrimPrefix(m.ClientHost, "/"), meta.Topics})
 		}
 		out.kind, out.assignor = g.ProtocolType, g.Protocol
+		out.moving = strings.HasSuffix(g.State, "Rebalance") // PreparingRebalance, CompletingRebalance
 	}
 	if len(out.members) == 0 {
 		if other := describeServerSide(ctx, client, name); len(other.members) > 0 {

@@ -111,6 +111,23 @@ func TestKafkaCheckGroups(t *testing.T) {
 	join("crowd", 2)
 	same(find("crowd"), "ok: group crowd has 2 members now, which share partitions by cooperative-sticky: datakit at 127.0.0.1, datakit at 127.0.0.1",
 		"advice: group crowd has 2 members and no topic more than 2 partitions: with this source 1 members would have nothing to read; give the topics more partitions")
+	sharing := func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		resp := kreq.ResponseKind().(*kmsg.DescribeGroupsResponse)
+		group := kmsg.NewDescribeGroupsResponseGroup()
+		group.Group, group.State, group.ProtocolType = "crowd", "PreparingRebalance", "consumer"
+		group.Members = []kmsg.DescribeGroupsResponseGroupMember{{ClientID: "datakit", ClientHost: "/127.0.0.1"}, {ClientID: "datakit", ClientHost: "/127.0.0.1"}}
+		resp.Groups = append(resp.Groups, group)
+		return resp, nil, true
+	}
+	k.Cluster().ControlKey(int16(kmsg.DescribeGroups), sharing) // once
+	same(find("crowd")[:1], "ok: group crowd has 2 members now, which share partitions by cooperative-sticky: datakit at 127.0.0.1, datakit at 127.0.0.1")
+	k.Cluster().ControlKey(int16(kmsg.DescribeGroups), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		k.Cluster().KeepControl()
+		return sharing(kreq)
+	})
+	same(find("crowd"), "advice: group crowd has 2 members now, which have been sharing their partitions anew all the time of this look: datakit at 127.0.0.1, datakit at 127.0.0.1")
+	k = startKafka(t, map[string]int32{"logs": 2})
+
 	join("next", 1, kgo.ServerSideBalancer(), kgo.Balancers(kgo.RangeBalancer()))
 	same(find("next"), "ok: group next has 1 members now, which share partitions by range: datakit at 127.0.0.1",
 		"advice: the broker shares the partitions of group next; say group_protocol: consumer, with assignor: sticky or range, as its members do")

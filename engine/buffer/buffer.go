@@ -141,9 +141,9 @@ func (b *Buffer) AppendFunc(ctx context.Context, e Entry, done func(error)) erro
 	for {
 		s.space.refresh(s.o.Now())
 		s.mu.Lock()
-		if s.err != nil {
+		if err := s.err; err != nil {
 			s.mu.Unlock()
-			return s.err
+			return err
 		}
 		if r.size > b.o.MaxBytes {
 			s.mu.Unlock()

@@ -31,10 +31,11 @@ type request struct {
 
 // group is what one batch of Pebble holds.
 type group struct {
-	batch   *pebble.Batch
-	waiting []*request // for the sync
-	marks   map[*Lane]mark
-	started time.Time
+	batch    *pebble.Batch
+	requests []*request
+	applied  bool // those that do not wait for the sync are answered; guarded by Store.mu
+	marks    map[*Lane]mark
+	started  time.Time
 }
 
 // committer is the state of the goroutine that writes.
@@ -89,8 +90,9 @@ func (s *Store) commitLoop() {
 	}
 }
 
-// take returns the front of the queue, up to a group.
-func (c *committer) take() []*request {
+// take makes a group of the front of the queue, which may be empty. From here on its requests are answered by whoever
+// comes first: this goroutine, the one that waits for the sync, or a failure.
+func (c *committer) take() *group {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, size := 0, int64(0)
@@ -98,16 +100,20 @@ func (c *committer) take() []*request {
 		size += c.queue[n].size
 		n++
 	}
-	requests := c.queue[:n:n]
+	g := &group{requests: c.queue[:n:n]}
+	if n > 0 {
+		c.groups[g] = struct{}{}
+	}
 	if c.queue = c.queue[n:]; len(c.queue) == 0 {
 		c.queue = nil
 	}
-	return requests
+	return g
 }
 
 // commit writes one group and the cursors that moved. It reports whether there is more to write.
 func (c *committer) commit(last bool) (more bool, err error) {
-	requests := c.take()
+	g := c.take()
+	requests := g.requests
 	now := c.o.Now()
 	trim := c.trims.Swap(false) || last
 	due := last && len(requests) == 0 || !c.deadline.IsZero() && !now.Before(c.deadline)
@@ -119,8 +125,8 @@ func (c *committer) commit(last bool) (more bool, err error) {
 		size += r.size + 32
 	}
 	batch := c.db.NewBatchWithSize(int(size))
-	g := &group{batch: batch, started: now}
-	sync, err := c.fill(g, requests)
+	g.batch, g.started = batch, now
+	sync, err := c.fill(g)
 	if err != nil {
 		return false, errors.Join(err, batch.Close())
 	}
@@ -134,13 +140,14 @@ func (c *committer) commit(last bool) (more bool, err error) {
 		return false, batch.Close()
 	}
 	sync = sync || due
-	if err := c.apply(g, requests, sync); err != nil {
+	if err := c.apply(g, sync); err != nil {
 		return false, err
 	}
-	c.publish(requests, trimmed)
-	for _, r := range requests {
-		if r.sync != Group {
-			r.done(nil)
+	if c.publish(g, trimmed, sync) {
+		for _, r := range requests {
+			if r.sync != Group {
+				r.done(nil)
+			}
 		}
 	}
 	if sync {
@@ -150,9 +157,9 @@ func (c *committer) commit(last bool) (more bool, err error) {
 }
 
 // fill puts the requests into the batch and reports whether somebody waits for a sync.
-func (c *committer) fill(g *group, requests []*request) (sync bool, err error) {
+func (c *committer) fill(g *group) (sync bool, err error) {
 	var key [keyBytes]byte
-	for _, r := range requests {
+	for _, r := range g.requests {
 		l := r.lane
 		if !l.named {
 			k := appendKey(key[:0], kindName, l.id, 0)
@@ -171,7 +178,6 @@ func (c *committer) fill(g *group, requests []*request) (sync bool, err error) {
 		switch r.sync {
 		case Group:
 			sync = true
-			g.waiting = append(g.waiting, r)
 		case Interval:
 			c.syncBy(g.started.Add(l.buffer.interval()))
 		}
@@ -238,7 +244,7 @@ func (s *Store) allLanes() []*Lane {
 
 // apply hands the batch to Pebble. Pebble's own wait for the sync is not used: with a logger that returns from
 // Fatalf it says that a failed one was fine.
-func (c *committer) apply(g *group, requests []*request, sync bool) error {
+func (c *committer) apply(g *group, sync bool) error {
 	if !sync {
 		err := c.db.Apply(g.batch, pebble.NoSync)
 		return errors.Join(err, g.batch.Close(), c.failure())
@@ -254,11 +260,6 @@ func (c *committer) apply(g *group, requests []*request, sync bool) error {
 	}
 	clear(c.touched)
 	c.deadline = time.Time{}
-	c.mu.Lock()
-	if c.err == nil || errors.Is(c.err, ErrClosed) {
-		c.inPipe[g] = struct{}{}
-	}
-	c.mu.Unlock()
 	if err := c.db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
 		return err
 	}
@@ -275,16 +276,21 @@ func (s *Store) failure() error {
 	return nil
 }
 
-// publish shows the bodies to the readers.
-func (c *committer) publish(requests []*request, trimmed []func()) {
+// publish shows the bodies to the readers. It reports whether those that do not wait for a sync are to be answered:
+// after a failure they are already.
+func (c *committer) publish(g *group, trimmed []func(), sync bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	_, open := c.groups[g]
+	if g.applied = true; !sync {
+		delete(c.groups, g)
+	}
 	c.meter.groups++
 	for _, f := range trimmed {
 		f()
 	}
 	now := c.o.Now()
-	for _, r := range requests {
+	for _, r := range g.requests {
 		c.queued -= r.size
 		l := r.lane
 		b := l.buffer
@@ -298,6 +304,7 @@ func (c *committer) publish(requests []*request, trimmed []func()) {
 		l.wakeAll()
 		b.wakeRoom() // for the queue's sake
 	}
+	return open
 }
 
 // syncLoop waits for the syncs, in order, and says done.
@@ -308,10 +315,12 @@ func (s *Store) syncLoop() {
 		s.mu.Lock()
 		failed := errors.Is(s.err, ErrFailed)
 		if err == nil && !failed {
-			delete(s.inPipe, g)
+			delete(s.groups, g)
 			s.meter.synced(now.Sub(g.started))
-			for _, r := range g.waiting {
-				r.lane.buffer.tally.waited += now.Sub(r.began)
+			for _, r := range g.requests {
+				if r.sync == Group {
+					r.lane.buffer.tally.waited += now.Sub(r.began)
+				}
 			}
 		}
 		s.mu.Unlock()
@@ -327,8 +336,10 @@ func (s *Store) syncLoop() {
 				s.degrade(err.Error())
 			}
 		}
-		for _, r := range g.waiting {
-			r.done(nil)
+		for _, r := range g.requests {
+			if r.sync == Group {
+				r.done(nil)
+			}
 		}
 		if err := g.batch.Close(); err != nil {
 			s.degrade(err.Error())

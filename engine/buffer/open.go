@@ -276,7 +276,7 @@ func (s *Store) putDatabaseAside(found map[uint32]mark) error {
 		s.meter.lost["quarantine"] += int64(m.next - m.low)
 	}
 	s.meter.quarantined++
-	s.degraded = "a damaged database was put aside"
+	s.degrade("a damaged database was put aside")
 	s.orphans, s.nextLane, s.nextID, s.lanes = map[string][]*Lane{}, 1, 1, 0
 	return syncDir(s.fs, s.o.Dir)
 }

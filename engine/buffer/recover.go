@@ -54,7 +54,7 @@ func (s *Store) recover(found map[uint32]mark) (err error) {
 		s.nextLane = max(s.nextLane, lane+1)
 		if lost := m.next - m.low; lost > 0 {
 			s.meter.lost["wal_tail"] += int64(lost)
-			s.degraded = "the end of the log is lost"
+			s.degrade("the end of the log is lost")
 		}
 	}
 	if batch.Empty() {
@@ -209,7 +209,7 @@ func (s *Store) restore(p *past, m mark, marked bool, batch *pebble.Batch) error
 			return err
 		}
 		next += lost
-		s.degraded = "the end of the log is lost"
+		s.degrade("the end of the log is lost")
 	}
 	l := newLane(s, p.id, p.lane, low, next)
 	l.bytes = p.bytes

@@ -107,7 +107,7 @@ type Store struct {
 	nextID   uint32
 	queue    []*request
 	queued   int64               // bytes of the queue
-	inPipe   map[*group]struct{} // answered by whoever comes first, sync or failure
+	groups   map[*group]struct{} // taken off the queue, with requests that are not answered yet
 	lanes    int                 // that share the cache
 	err      error               // closed or failed
 	degraded string              // why
@@ -119,7 +119,7 @@ func Open(o Options) (*Store, error) {
 	o = withDefaults(o)
 	s := &Store{
 		o: o, fs: o.FS, wake: make(chan struct{}, 1), pipe: make(chan *group, pipeDepth), closing: make(chan struct{}), parked: make(chan struct{}),
-		buffers: map[string]*Buffer{}, orphans: map[string][]*Lane{}, inPipe: map[*group]struct{}{}, nextLane: 1, nextID: 1,
+		buffers: map[string]*Buffer{}, orphans: map[string][]*Lane{}, groups: map[*group]struct{}{}, nextLane: 1, nextID: 1,
 	}
 	s.stop, s.end = context.WithCancel(context.Background())
 	if s.fs == nil {
@@ -241,6 +241,7 @@ func (s *Store) State() (State, error) {
 	return Healthy, nil
 }
 
+// degrade says so in the log and in State. Pebble's listener says other things of its own at any time.
 func (s *Store) degrade(why string) {
 	s.mu.Lock()
 	s.degraded = why
@@ -256,7 +257,8 @@ func (s *Store) fail(err error) {
 		s.mu.Unlock()
 		return
 	}
-	s.err = fmt.Errorf("%w: %w", ErrFailed, err)
+	failure := fmt.Errorf("%w: %w", ErrFailed, err)
+	s.err = failure
 	exits := false
 	for _, b := range s.buffers {
 		exits = exits || !b.o.Detach
@@ -266,7 +268,7 @@ func (s *Store) fail(err error) {
 	s.mu.Unlock()
 	s.o.Log.Error("disk buffer has failed", "dir", s.o.Dir, "error", err)
 	for _, r := range answers {
-		r.done(s.err)
+		r.done(failure)
 	}
 	s.end()
 	if exits {
@@ -278,9 +280,13 @@ func (s *Store) fail(err error) {
 func (s *Store) forget() []*request {
 	answers := s.queue
 	s.queue, s.queued = nil, 0
-	for g := range s.inPipe {
-		answers = append(answers, g.waiting...)
-		delete(s.inPipe, g)
+	for g := range s.groups {
+		for _, r := range g.requests {
+			if !g.applied || r.sync == Group {
+				answers = append(answers, r)
+			}
+		}
+		delete(s.groups, g)
 	}
 	return answers
 }
