@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"container/heap"
 	"container/list"
 	"context"
 	"net"
@@ -19,15 +20,59 @@ type limitedListener struct {
 	most, perAddress int
 	counters         *httpCounters
 	now              func() time.Time
+	displaced        int // by Accept, which nobody calls twice at once
 
-	mu   sync.Mutex
-	open int
-	by   map[netip.Addr]*list.List // of *limitedConn, the longest without an answer first
+	mu    sync.Mutex
+	open  int
+	by    map[netip.Addr]*connsOf
+	order connOrder
 }
+
+// connsOf are the connections of an address: of *limitedConn, the longest without an answer first.
+type connsOf struct {
+	list.List
+	at int // in the order
+}
+
+// connOrder is a heap of addresses: those with the most connections first, among them the one with a connection that is the longest
+// without an answer. A crowd that comes and goes is no reason to look at every address each time.
+type connOrder []*connsOf
+
+func (o connOrder) Len() int { return len(o) }
+
+func (o connOrder) Less(i, j int) bool {
+	if n, m := o[i].List.Len(), o[j].List.Len(); n != m {
+		return n > m
+	}
+	return o[i].first().since.Before(o[j].first().since)
+}
+
+func (o connOrder) Swap(i, j int) {
+	o[i], o[j] = o[j], o[i]
+	o[i].at, o[j].at = i, j
+}
+
+// Push is for package heap.
+func (o *connOrder) Push(x any) {
+	c := x.(*connsOf)
+	c.at = len(*o)
+	*o = append(*o, c)
+}
+
+// Pop is for package heap.
+func (o *connOrder) Pop() any {
+	last := len(*o) - 1
+	c := (*o)[last]
+	(*o)[last] = nil
+	*o = (*o)[:last]
+	return c
+}
+
+func (x *connsOf) first() *limitedConn { return x.Front().Value.(*limitedConn) }
 
 func newLimitedListener(l net.Listener, most int, counters *httpCounters, now func() time.Time) *limitedListener {
 	const share = 8 // of the connections one address may have one of so many
-	return &limitedListener{Listener: l, most: most, perAddress: max(1, most/share), counters: counters, now: now, by: map[netip.Addr]*list.List{}}
+	return &limitedListener{Listener: l, most: most, perAddress: max(1, most/share), counters: counters, now: now, by: map[netip.Addr]*connsOf{}}
 }
 
 // Accept returns the next connection that is within the limits.
@@ -42,6 +87,10 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		if victim != nil {
 			l.counters.connections.add("displaced", 1)
 			victim.Close()
+			if l.displaced++; l.displaced%breathe == 0 {
+				pause := time.NewTimer(time.Millisecond)
+				<-pause.C
+			}
 		}
 		if entered {
 			return conn, nil
@@ -79,14 +128,17 @@ func (l *limitedListener) enter(c *limitedConn) (entered bool, victim *limitedCo
 
 // victim returns the connection that makes room for another one of an address that has own of them; nil if those that might are all at work.
 func (l *limitedListener) victim(own int, addr netip.Addr) (out *limitedConn) {
-	heaviest := 0
-	for _, x := range l.by {
-		heaviest = max(heaviest, x.Len())
+	if len(l.order) == 0 {
+		return nil
 	}
+	heaviest := l.order[0].Len()
 	if own == heaviest { // it takes nothing from those that have less or as much
 		return longestIdle(l.by[addr])
 	}
-	for _, x := range l.by {
+	if c := l.order[0].first(); c.working == 0 {
+		return c
+	}
+	for _, x := range l.order {
 		if x.Len() < heaviest {
 			continue
 		}
@@ -98,7 +150,7 @@ func (l *limitedListener) victim(own int, addr netip.Addr) (out *limitedConn) {
 }
 
 // longestIdle returns the first connection of an address that nothing of is with the engine.
-func longestIdle(x *list.List) *limitedConn {
+func longestIdle(x *connsOf) *limitedConn {
 	for e := x.Front(); e != nil; e = e.Next() {
 		if c := e.Value.(*limitedConn); c.working == 0 {
 			return c
@@ -110,11 +162,16 @@ func longestIdle(x *list.List) *limitedConn {
 func (l *limitedListener) add(c *limitedConn) {
 	x := l.by[c.addr]
 	if x == nil {
-		x = list.New()
+		x = &connsOf{}
 		l.by[c.addr] = x
 	}
 	c.since = l.now()
 	c.place = x.PushBack(c)
+	if x.Len() == 1 {
+		heap.Push(&l.order, x)
+	} else {
+		heap.Fix(&l.order, x.at)
+	}
 	l.open++
 }
 
@@ -128,6 +185,9 @@ func (l *limitedListener) remove(c *limitedConn) {
 	c.place = nil
 	if x.Len() == 0 {
 		delete(l.by, c.addr)
+		heap.Remove(&l.order, x.at)
+	} else {
+		heap.Fix(&l.order, x.at)
 	}
 	l.open--
 }
@@ -232,9 +292,15 @@ func (c *limitedConn) answered(r *http.Request) {
 func (c *limitedConn) renew() {
 	c.since = c.from.now()
 	if c.place != nil {
-		c.from.by[c.addr].MoveToBack(c.place)
+		x := c.from.by[c.addr]
+		x.MoveToBack(c.place)
+		heap.Fix(&c.from.order, x.at)
 	}
 }
+
+// breathe is after how many connections that displace others Accept pauses. While it always has one to accept, the
+// runtime looks every 10 ms only for what else comes from the network: requests of those that are served would wait so long.
+const breathe = 16
 
 type connKey struct{}
 

@@ -3,10 +3,12 @@ package sources
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -260,5 +262,72 @@ func TestHTTPIdleBytes(t *testing.T) {
 	}
 	if c.idle.Load() > 0 {
 		t.Errorf("%d idle bytes of a body", c.idle.Load())
+	}
+}
+
+// TestHTTPDisplacementModel compares the order of addresses with a look at all of them, through connections that come, work, are answered and go.
+func TestHTTPDisplacementModel(t *testing.T) {
+	r := newConnRoom(t, 24)
+	random := rand.New(rand.NewPCG(7, 11))
+	var open []*limitedConn
+	// victim is the rule: of the address with the most connections the one that is the longest without an answer, and at nothing.
+	victim := func(addr netip.Addr) (out *limitedConn) {
+		count := map[netip.Addr]int{}
+		most := 0
+		for _, c := range open {
+			count[c.addr]++
+			most = max(most, count[c.addr])
+		}
+		for _, c := range open {
+			fits := count[c.addr] == most
+			if count[addr] == most {
+				fits = c.addr == addr
+			}
+			if fits && c.working == 0 && (out == nil || c.since.Before(out.since)) {
+				out = c
+			}
+		}
+		return out
+	}
+	displaced := 0
+	for range 20_000 {
+		switch k := random.IntN(8); {
+		case k < 3 || len(open) == 0:
+			c := &limitedConn{from: r.limitedListener, addr: netip.AddrFrom4([4]byte{127, 0, 0, byte(random.IntN(12))})}
+			var want *limitedConn
+			full := len(open) == r.most
+			if full {
+				want = victim(c.addr)
+			}
+			entered, got := r.enter(c)
+			if got != want || entered != (!full || want != nil) {
+				t.Fatalf("%v of %d connections: entered %v, displaced %p, want %p", c.addr, len(open), entered, got, want)
+			}
+			if got != nil {
+				displaced++
+				open = slices.DeleteFunc(open, func(o *limitedConn) bool { return o == got })
+			}
+			if entered {
+				open = append(open, c)
+			}
+		case k < 5:
+			open[random.IntN(len(open))].work(1)
+		case k < 7:
+			if c := open[random.IntN(len(open))]; c.working > 0 {
+				c.answered(httptest.NewRequest("GET", "/", nil))
+			} else {
+				c.answers()
+			}
+		default:
+			i := random.IntN(len(open))
+			r.remove(open[i])
+			open = slices.Delete(open, i, i+1)
+		}
+		if len(open) != r.open {
+			t.Fatalf("%d connections are open, counted %d", len(open), r.open)
+		}
+	}
+	if displaced < 1000 {
+		t.Errorf("only %d displaced", displaced)
 	}
 }

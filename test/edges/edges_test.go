@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	if address := os.Getenv(asClient); address != "" {
 		os.Exit(reach(address))
 	}
+	if address := os.Getenv(asCrowd); address != "" {
+		os.Exit(beCrowd(address))
+	}
 	os.Exit(withBinary(m))
 }
 
