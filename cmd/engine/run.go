@@ -79,8 +79,14 @@ func (f *runFlags) run(s streams, path string) error {
 
 // runGraph runs a graph that was read.
 func runGraph(s streams, g *graph.Graph, o runtime.Options, adminAddr string) error {
-	if os.Getenv("GOMEMLIMIT") == "" && g.Limits.Memory > 0 {
-		debug.SetMemoryLimit(int64(g.Limits.Memory))
+	if os.Getenv("GOMEMLIMIT") == "" {
+		container := containerMemory(os.DirFS("/"))
+		if allowed := int64(g.Limits.Memory); container > 0 && container < allowed {
+			o.Log.Info("the container allows less memory than limits.memory", "container_bytes", container, "limits_memory_bytes", int64(g.Limits.Memory))
+		}
+		if limit := memoryLimit(int64(g.Limits.Memory), container); limit > 0 {
+			debug.SetMemoryLimit(limit)
+		}
 	}
 	e, err := runtime.New(g, o)
 	if err != nil {
