@@ -8,17 +8,18 @@ import (
 	"strings"
 )
 
-// runtimeShare is what Go's runtime may take of the memory that a graph allows its process, in fifths. The limit is a soft one, and
-// does not know of the program's text, the kernel's buffers and what the runtime gives back late.
-const runtimeShare = 4
-
 // memoryLimit returns the limit of Go's runtime in bytes for a graph that allows allowed, where the container or
-// control group allows container; zero is no limit.
+// control group allows container; zero is no limit. A container ends the process that takes more, so that a fifth of it is for
+// what the runtime does not count: the program's text, the kernel's buffers, what is given back late.
 func memoryLimit(allowed, container int64) int64 {
-	if container > 0 && (allowed <= 0 || container < allowed) {
-		allowed = container
+	if container <= 0 {
+		return allowed
 	}
-	return allowed / 5 * runtimeShare
+	most := container / 5 * 4
+	if allowed <= 0 {
+		return most
+	}
+	return min(allowed, most)
 }
 
 // containerMemory returns how many bytes of memory the control groups of this process allow, zero for no limit or none that is

@@ -43,7 +43,7 @@ func TestContainerMemory(t *testing.T) {
 // TestMemoryLimit takes the smaller of what graph and container allow.
 func TestMemoryLimit(t *testing.T) {
 	for _, x := range []struct{ allowed, container, want int64 }{
-		{500 << 20, 0, 400 << 20}, {500 << 20, 250 << 20, 200 << 20}, {500 << 20, 1 << 30, 400 << 20}, {0, 250 << 20, 200 << 20}, {0, 0, 0},
+		{500 << 20, 0, 500 << 20}, {500 << 20, 250 << 20, 200 << 20}, {500 << 20, 1 << 30, 500 << 20}, {500 << 20, 600 << 20, 480 << 20}, {0, 250 << 20, 200 << 20}, {0, 0, 0},
 	} {
 		if got := memoryLimit(x.allowed, x.container); got != x.want {
 			t.Errorf("memoryLimit(%d, %d) = %d, want %d", x.allowed, x.container, got, x.want)

@@ -81,10 +81,11 @@ func (f *runFlags) run(s streams, path string) error {
 func runGraph(s streams, g *graph.Graph, o runtime.Options, adminAddr string) error {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		container := containerMemory(os.DirFS("/"))
-		if allowed := int64(g.Limits.Memory); container > 0 && container < allowed {
-			o.Log.Info("the container allows less memory than limits.memory", "container_bytes", container, "limits_memory_bytes", int64(g.Limits.Memory))
+		limit := memoryLimit(int64(g.Limits.Memory), container)
+		if limit < int64(g.Limits.Memory) {
+			o.Log.Info("the container allows less memory than limits.memory", "container_bytes", container, "limits_memory_bytes", int64(g.Limits.Memory), "limit_bytes", limit)
 		}
-		if limit := memoryLimit(int64(g.Limits.Memory), container); limit > 0 {
+		if limit > 0 {
 			debug.SetMemoryLimit(limit)
 		}
 	}

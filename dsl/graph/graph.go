@@ -50,7 +50,7 @@ func (g *Graph) Node(id string) *Node { return g.byID[id] }
 
 // Limits bounds what the engine holds and accepts.
 type Limits struct {
-	Memory   engine.Size `yaml:"memory" doc:"what the process may take, or the container if that allows less: four fifths are the soft limit of Go's runtime (GOMEMLIMIT, which wins where it is set), the rest is what that does not count"`
+	Memory   engine.Size `yaml:"memory" doc:"the soft limit of the Go runtime's memory (GOMEMLIMIT, which wins where it is set), at most four fifths of what the container allows"`
 	InFlight engine.Size `yaml:"in_flight" doc:"estimated bytes of points that were read and are not done, at most a quarter of memory if it is not given"`
 	Message  engine.Size `yaml:"message" doc:"the largest message, line or body element that is accepted"`
 	Depth    int         `yaml:"depth" doc:"how deep JSON may be nested"`
