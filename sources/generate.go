@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +47,7 @@ type generate struct {
 	config   generateConfig
 	category point.Category
 	parts    []templatePart
+	constant []byte // the message of a template without placeholders, which all points share; else nil
 	origins  [generatePartitions]engine.Origin
 }
 
@@ -65,6 +67,9 @@ func newGenerate(env engine.Env, c generateConfig) (engine.Source, error) {
 	var err error
 	if g.parts, err = parseTemplate(c.Template); err != nil {
 		errs = append(errs, engine.FieldError("template", err))
+	}
+	if err == nil && !slices.ContainsFunc(g.parts, func(p templatePart) bool { return p.value != nil }) {
+		g.constant = []byte(c.Template)
 	}
 	for i := range g.origins {
 		g.origins[i] = engine.Origin{Node: env.Node, Topic: c.Name, Partition: int32(i)}
@@ -155,18 +160,24 @@ func (g *generate) batch(m *moment, count int, origin *engine.Origin) *engine.Ba
 	m.now = g.env.Now()
 	b := engine.Reserve(count, fieldsPerPoint)
 	b.Origin, b.Read = origin, m.now.UnixNano()
-	text := make([]byte, 0, count*(len(g.config.Template)+16))
+	var text []byte
+	if g.constant == nil {
+		text = make([]byte, 0, count*(len(g.config.Template)+16))
+	}
 	size := 0
 	for i := range count {
-		from := len(text)
-		for _, part := range g.parts {
-			if part.value != nil {
-				text = part.value(text, m)
-			} else {
-				text = append(text, part.text...)
+		message := g.constant
+		if message == nil {
+			from := len(text)
+			for _, part := range g.parts {
+				if part.value != nil {
+					text = part.value(text, m)
+				} else {
+					text = append(text, part.text...)
+				}
 			}
+			message = text[from:len(text):len(text)]
 		}
-		message := text[from:len(text):len(text)]
 		b.Records = append(b.Records, engine.Record{Origin: origin, Offset: m.n, Time: b.Read, Value: message})
 		p := b.Add()
 		p.Name, p.Category, p.Time, p.Record = g.config.Name, g.category, b.Read, int32(i)
