@@ -114,7 +114,13 @@ func (r renderer) node(n *Node) *value {
 		}
 	}
 	if n.Kind == engine.SinkNode {
-		add(v, "buffer", r.fields(reflect.ValueOf(n.Buffer), nil))
+		if n.Buffer.OnDisk() {
+			add(v, "buffer", r.fields(reflect.ValueOf(n.Buffer), nil))
+		} else {
+			kind := &value{kind: mapping}
+			add(kind, "type", text(n.Buffer.Type))
+			add(v, "buffer", kind)
+		}
 	}
 	tags := &value{kind: mapping}
 	for _, t := range n.Tags {

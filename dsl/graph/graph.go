@@ -151,10 +151,19 @@ type Retry struct {
 	GiveUp  engine.Duration // how long a body is tried before it becomes a dead letter, 0 is for ever
 }
 
-// Buffer is what stands between a sink's inlet and its destination. This version has the one in memory.
+// Buffer is what stands between a sink's inlet and its destination.
 type Buffer struct {
-	Type string `yaml:"type" enum:"memory,disk,spill" doc:"where bodies wait for the destination"`
+	Type      string          `yaml:"type" enum:"memory,disk,spill" doc:"where bodies wait for the destination: in memory, where a source keeps what is not done; on the disk, where they are done once they are stored; or in memory while the sink keeps up and on the disk while it does not"`
+	MaxBytes  engine.Size     `yaml:"max_bytes" doc:"how much may wait on the disk; it takes up to twice that and about 0.2 GiB"`
+	MaxAge    engine.Duration `yaml:"max_age" doc:"what was read longer ago is dropped and counted; 0s keeps it"`
+	WhenFull  string          `yaml:"when_full" enum:"block,drop_oldest,drop_newest" doc:"what happens when max_bytes is reached, or the volume's last 1 GiB or 5 %: sources wait, or points are dropped and counted"`
+	Sync      string          `yaml:"sync" enum:"group,interval,never" doc:"when a body counts as stored: after an fsync that all share who wait; at once, with an fsync within the interval; or at once without one, for what may be lost"`
+	Interval  engine.Duration `yaml:"interval" doc:"the longest time without an fsync, with sync: interval"`
+	OnIOError string          `yaml:"on_io_error" enum:"stop,detach" doc:"after an I/O error on the data directory: stop with exit code 74, so that a restart recovers; or go on without this sink, whose sources wait"`
 }
+
+// OnDisk reports whether the buffer needs the data directory.
+func (b Buffer) OnDisk() bool { return b.Type == "disk" || b.Type == "spill" }
 
 // Load reads the graph in the file path. The error is a [diag.List]; the graph beside it is then good for
 // its Source and its sound nodes.

@@ -271,7 +271,7 @@ func (l *loader) reserved(n *Node, d *decoder, own map[string]*value) {
 	retry := retryOption{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
 	if sends(n.Kind, n.Component) {
 		n.Batch = n.Component.Batch
-		n.Buffer.Type = "memory"
+		n.Buffer = defaultBuffer
 	} else {
 		retry = retryOption{}
 	}
@@ -297,7 +297,7 @@ func (l *loader) reserved(n *Node, d *decoder, own map[string]*value) {
 		l.errorAt(v, "", "retry.max is less than retry.initial")
 	}
 	if v := own["buffer"]; v != nil {
-		l.buffer(v)
+		l.buffer(n, d, v)
 	}
 	if v := own["tags"]; v != nil {
 		n.Tags = l.tags(v)
@@ -326,32 +326,50 @@ func (l *loader) tags(v *value) (tags []point.Field) {
 	return tags
 }
 
-// buffer accepts the buffer in memory, which is what a sink has anyway.
-func (l *loader) buffer(v *value) {
+// defaultBuffer is the buffer of a sink that names none; its other options count once a type on the disk is given.
+var defaultBuffer = Buffer{
+	Type: "memory", MaxBytes: 1 << 30, WhenFull: "block", Sync: "group", Interval: 100 * time.Millisecond, OnIOError: "stop",
+}
+
+// leastBuffer is room for some bodies of the largest size.
+const leastBuffer = 16 << 20
+
+// buffer decodes and checks the option of that name.
+func (l *loader) buffer(n *Node, d *decoder, v *value) {
 	if !l.isMapping(v, "buffer") {
 		return
 	}
-	later := []string{"max_bytes", "max_age", "when_full", "sync", "interval", "orphan", "on_io_error", "key"}
+	known := *v
+	known.keys, known.items = nil, nil
+	for i, k := range v.keys {
+		if k.name == "orphan" || k.name == "key" {
+			l.errorAtKey(k, "", "the option %q of a buffer is not available in this version", k.name)
+			continue
+		}
+		known.keys, known.items = append(known.keys, k), append(known.items, v.items[i])
+	}
+	d.value(&known, reflect.ValueOf(&n.Buffer).Elem(), "buffer", &field{})
 	typ := v.get("type")
-	switch {
-	case typ == nil:
-		l.errorAt(v, "write `type: memory`", "the type of the buffer is missing")
-		return
-	case typ.text == "disk" || typ.text == "spill":
-		l.errorAt(typ, "leave the buffer out, or write `type: memory`", "a buffer of type %s is not available in this version", typ.text)
-		return
-	case typ.text != "memory":
-		l.errorAt(typ, diag.DidYouMean(typ.text, []string{"memory", "disk", "spill"}), "a buffer cannot be of type %q", typ.text)
+	if typ == nil {
+		l.errorAt(v, "write `type: disk`, or `type: spill`", "the type of the buffer is missing")
 		return
 	}
-	for _, k := range v.keys {
-		switch {
-		case k.name == "type":
-		case contains(later, k.name):
-			l.errorAtKey(k, "", "the option %q of a buffer is not available in this version", k.name)
-		default:
-			l.errorAtKey(k, diag.DidYouMean(k.name, append(later, "type")), "buffer has no option %q", k.name)
+	if n.Buffer.Type == "memory" && typ.text == "memory" {
+		for _, k := range known.keys {
+			if k.name != "type" && find(fieldsOf(reflect.TypeFor[Buffer]()), k.name) != nil {
+				l.errorAtKey(k, "leave it out, or write `type: disk`, or `type: spill`", "a buffer in memory has no option %q: what is in flight is bounded by limits.in_flight", k.name)
+			}
 		}
+		return
+	}
+	if n.Buffer.MaxBytes < leastBuffer {
+		l.errorAt(v.get("max_bytes"), "", "max_bytes of a buffer is at least 16MiB")
+	}
+	if n.Buffer.MaxAge < 0 {
+		l.errorAt(v.get("max_age"), "", "max_age of a buffer is not negative")
+	}
+	if n.Buffer.Interval <= 0 {
+		l.errorAt(v.get("interval"), "", "the interval of a buffer is more than nothing")
 	}
 }
 

@@ -182,6 +182,7 @@ func (b *Buffer) AppendFunc(ctx context.Context, e Entry, done func(error)) erro
 	}
 	r.lane = b.lane(e.Body.Lane)
 	r.sync = b.o.Sync
+	r.lane.waiting++
 	b.bytes += r.size
 	s.queue = append(s.queue, r)
 	s.queued += r.size

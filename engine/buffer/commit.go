@@ -293,6 +293,7 @@ func (c *committer) publish(g *group, trimmed []func(), sync bool) bool {
 	for _, r := range g.requests {
 		c.queued -= r.size
 		l := r.lane
+		l.waiting--
 		b := l.buffer
 		if r.sync != Group {
 			b.tally.waited += now.Sub(r.began)

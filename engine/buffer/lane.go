@@ -32,6 +32,7 @@ type Lane struct {
 	out     map[*stored]struct{}
 	loading bool
 	bytes   int64
+	waiting int           // bodies that were accepted and are not in the tail yet
 	undone  uint64        // points done since the committer was told
 	changed chan struct{} // closed and replaced when there may be something to read
 	// what recovery found missing, until a buffer takes it over
@@ -71,6 +72,13 @@ type Delivery struct {
 
 // Name returns the lane's name.
 func (l *Lane) Name() string { return l.name }
+
+// Holds reports whether there is a body that is not done.
+func (l *Lane) Holds() bool {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	return l.waiting > 0 || uint64(l.tracker.Head().Offset) < l.next
+}
 
 // Next waits for the oldest body that is not handed out, and hands it out. It may come before its append is done: then
 // a crash may bring it again. Several goroutines may call it.

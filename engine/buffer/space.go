@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -45,3 +46,12 @@ func (s *space) refresh(now time.Time) {
 }
 
 func (s *space) below() bool { return s.low.Load() }
+
+// VolumeBytes returns the size of the volume, 0 if it cannot be told.
+func (s *Store) VolumeBytes() int64 {
+	usage, err := s.fs.GetDiskUsage(s.o.Dir)
+	if err != nil || usage.TotalBytes > math.MaxInt64 {
+		return 0
+	}
+	return int64(usage.TotalBytes)
+}

@@ -51,6 +51,7 @@ type batcher struct {
 	window *window
 	stop   *stopper
 	held   *atomic.Int64 // source batches in the batcher and its sender
+	memory *atomic.Int64 // points of them
 	stats  *stats
 
 	most int64 // points that the sink holds before it takes no more
@@ -59,9 +60,9 @@ type batcher struct {
 	pending map[point.Category]*group
 }
 
-func newBatcher(limits engine.Batching, lanes bool, w *window, stop *stopper, held *atomic.Int64, stats *stats) *batcher {
+func newBatcher(limits engine.Batching, lanes bool, w *window, stop *stopper, held, memory *atomic.Int64, stats *stats) *batcher {
 	return &batcher{
-		limits: limits, lanes: lanes, window: w, stop: stop, held: held, stats: stats,
+		limits: limits, lanes: lanes, window: w, stop: stop, held: held, memory: memory, stats: stats,
 		most: max(overdraft*int64(w.total)/assumedPoint, 16*int64(limits.MaxPoints)),
 		in:   make(chan any), out: make(chan any), pending: map[point.Category]*group{},
 	}
@@ -99,7 +100,7 @@ func (t *batcher) run() {
 		// What the graph makes larger than the window overdraws it; the batcher passes that on to its inlet
 		// before it holds several windows. Nothing tells it when the sender has let go, so it looks.
 		in := t.in
-		if t.stats.queued.Load() > t.most {
+		if t.memory.Load() > t.most {
 			in = nil
 			look.Reset(lookAgain)
 		}
@@ -137,6 +138,7 @@ func (t *batcher) run() {
 func (t *batcher) add(b *engine.Batch) {
 	t.stats.in.Add(int64(len(b.Points)))
 	t.stats.queued.Add(int64(len(b.Points)))
+	t.memory.Add(int64(len(b.Points)))
 	if !t.lanes {
 		t.append(0, b)
 		return

@@ -60,14 +60,14 @@ sinks:
 	bubbleWait := func(t *testing.T, l *lab) {
 		l.sources["in"] = func(ctx context.Context, emit engine.Emit) error {
 			for n, at := range []time.Duration{time.Second, 4 * time.Second, 20 * time.Second} {
-				if err := pause(ctx, nil, at-l.clock()); err != nil {
+				if err := pause(ctx, nil, nil, at-l.clock()); err != nil {
 					return err
 				}
 				if err := emit(ctx, l.points(&engine.Origin{}, n, 1)); err != nil {
 					return err
 				}
 			}
-			return pause(ctx, nil, 40*time.Second-l.clock())
+			return pause(ctx, nil, nil, 40*time.Second-l.clock())
 		}
 		l.source("busy", 1)
 		gate := make(chan struct{})

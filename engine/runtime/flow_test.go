@@ -35,7 +35,9 @@ func (l *lab) partitions(node string, partitions, count, size int) {
 	}
 }
 
-func jitter(ctx context.Context) { _ = pause(ctx, nil, time.Duration(rand.IntN(50))*time.Millisecond) }
+func jitter(ctx context.Context) {
+	_ = pause(ctx, nil, nil, time.Duration(rand.IntN(50))*time.Millisecond)
+}
 
 // inOrder reports the first point of a partition that came before one with a lower number.
 func inOrder(ns []int64) error {

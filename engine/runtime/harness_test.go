@@ -43,6 +43,7 @@ type lab struct {
 	encode               map[string]func(p *point.Point) error
 	send                 map[string]func(ctx context.Context, body engine.Body) error
 	perBody, concurrency map[string]int
+	undecodable          bool
 
 	between  func() streams.Flow
 	options  Options
@@ -241,18 +242,23 @@ func (l *lab) source(node string, sizes ...int) {
 // build makes the engine of a graph.
 func (l *lab) build(text string) *Engine {
 	l.t.Helper()
+	e, err := l.tryBuild(text)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	e.between = l.between
+	return e
+}
+
+func (l *lab) tryBuild(text string) (*Engine, error) {
+	l.t.Helper()
 	g, err := graph.Parse(l.dir+"/graph.yaml", []byte("version: 1\nname: "+l.name+"\n"+text), graph.Options{})
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	o := l.options
 	o.Log = slog.New(slog.NewTextHandler(io.MultiWriter(&l.log), nil))
-	e, err := New(g, o)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	e.between = l.between
-	return e
+	return New(g, o)
 }
 
 // A trial is an engine that runs.

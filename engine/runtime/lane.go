@@ -17,6 +17,7 @@ type lane struct {
 	sink        *sinkNode
 	name        string
 	concurrency int
+	slots       chan struct{} // of bodies on their way, where some come from the disk
 
 	mu      sync.Mutex
 	queue   []*group
@@ -24,6 +25,7 @@ type lane struct {
 	tickets []uint64 // of the bodies on their way, oldest first
 	next    uint64
 	health  laneHealth
+	spills  spills
 	changed chan struct{} // closed and replaced at every change that a waiting body cares for
 }
 
@@ -35,18 +37,28 @@ type laneHealth struct {
 }
 
 func newLane(s *sinkNode, name string, concurrency int) *lane {
-	return &lane{sink: s, name: name, concurrency: max(concurrency, 1), changed: make(chan struct{})}
+	concurrency = max(concurrency, 1)
+	return &lane{sink: s, name: name, concurrency: concurrency, slots: make(chan struct{}, concurrency), changed: make(chan struct{})}
 }
 
 // enqueue takes a group and starts another sender if there is room for one.
 func (l *lane) enqueue(ctx context.Context, g *group, wg *sync.WaitGroup) {
 	l.mu.Lock()
 	l.queue = append(l.queue, g)
-	start := l.active < l.concurrency
+	alone := l.spills.taking && l.inOrder()
+	start := l.active < l.workers() && !alone
 	if start {
 		l.active++
 	}
+	overflows := !start && !alone && l.overflows()
 	l.mu.Unlock()
+	if overflows {
+		wg.Go(func() {
+			for g := l.overflow(); g != nil; g = l.overflow() {
+				l.sink.store(ctx, l, g)
+			}
+		})
+	}
 	if start {
 		wg.Go(func() {
 			for g := l.take(); g != nil; g = l.take() {
@@ -56,15 +68,20 @@ func (l *lane) enqueue(ctx context.Context, g *group, wg *sync.WaitGroup) {
 	}
 }
 
-// take returns the next group, nil when there is none: then the sender ends. Small groups that piled up while
-// the lane was busy leave together.
+// take returns the next group, nil when there is none: then the sender ends.
 func (l *lane) take() *group {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.queue) == 0 {
+	if len(l.queue) == 0 || l.spills.taking && l.inOrder() {
 		l.active--
 		return nil
 	}
+	return l.front()
+}
+
+// front takes the next group off the queue, which has one. Small groups that piled up while the lane was busy leave
+// together. The mutex is held.
+func (l *lane) front() *group {
 	g := l.queue[0]
 	n := 1
 	for n < len(l.queue) && l.fits(g, l.queue[n]) {
@@ -110,8 +127,9 @@ func (l *lane) broadcast() {
 }
 
 // await blocks until the body may be sent: at once on a healthy lane; on a failing one when it is the oldest
-// and the back-off has passed. It returns how many failures in a row there were before this attempt.
-func (l *lane) await(ctx context.Context, ticket uint64) (round int, err error) {
+// and the back-off has passed. It returns how many failures in a row there were before this attempt. ErrMoved says that the body
+// goes to the disk instead, or stays there.
+func (l *lane) await(ctx context.Context, ticket uint64, p load) (round int, err error) {
 	for {
 		l.mu.Lock()
 		h, changed := l.health, l.changed
@@ -120,20 +138,23 @@ func (l *lane) await(ctx context.Context, ticket uint64) (round int, err error) 
 		if h.failures == 0 {
 			return 0, ctx.Err()
 		}
+		if p.spill != nil && p.spill() {
+			return 0, errMoved
+		}
 		wait := time.Duration(-1) // until somebody changes something
 		if first {
 			if wait = time.Until(h.until); wait <= 0 {
 				return h.failures, ctx.Err()
 			}
 		}
-		if err := pause(ctx, changed, wait); err != nil {
+		if err := pause(ctx, changed, p.leave, wait); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// pause waits for the channel, for d unless it is negative, or for the end of ctx, which is an error.
-func pause(ctx context.Context, changed <-chan struct{}, d time.Duration) error {
+// pause waits for the channel, for d unless it is negative, or for the end of ctx or of leave, which are errors.
+func pause(ctx context.Context, changed, leave <-chan struct{}, d time.Duration) error {
 	var due <-chan time.Time
 	if d >= 0 {
 		timer := time.NewTimer(d)
@@ -143,6 +164,8 @@ func pause(ctx context.Context, changed <-chan struct{}, d time.Duration) error 
 	select {
 	case <-changed:
 	case <-due:
+	case <-leave:
+		return errMoved
 	case <-ctx.Done():
 	}
 	return ctx.Err()

@@ -80,6 +80,23 @@ func (l *letters) bury(ctx context.Context, node string, b *engine.Batch, dead [
 	return err
 }
 
+// buryBody keeps a body that was on the disk and whose points cannot be told.
+func (l *letters) buryBody(ctx context.Context, node string, body engine.Body, cause error) error {
+	e := deadletter.Entry{
+		Kind: deadletter.Record, Time: l.env.Now().UnixNano(), Node: node, Error: cause.Error(), Attempts: 1, Version: l.env.Version,
+		Value: body.Data, Headers: append([]engine.KV{
+			{Key: "Lane", Value: []byte(body.Lane)}, {Key: "Content-Type", Value: []byte(body.ContentType)}, {Key: "Id", Value: []byte(body.ID)},
+		}, body.Header...),
+	}
+	if err := l.store.Append(ctx, []deadletter.Entry{e}); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return &diskError{err}
+	}
+	return nil
+}
+
 // diskError is an I/O error on the data directory.
 type diskError struct{ error }
 

@@ -53,6 +53,13 @@ type stretch struct {
 	body  string // the refused body's id
 	first int    // position in that body
 	parts []part
+	leave <-chan struct{} // as that of a load
+}
+
+func (p stretch) load() load {
+	x := loadOf(p.parts)
+	x.leave = p.leave
+	return x
 }
 
 // id derives the id of what the stretch is sent as from that of the body: the same points have the same one.
@@ -60,7 +67,7 @@ func (p stretch) id() string { return fmt.Sprintf("%s-%d-%d", p.body, p.first, c
 
 func (p stretch) halve() (a, b stretch) {
 	x, y := halve(p.parts)
-	return stretch{p.body, p.first, x}, stretch{p.body, p.first + count(x), y}
+	return stretch{p.body, p.first, x, p.leave}, stretch{p.body, p.first + count(x), y, p.leave}
 }
 
 // A finding is what became of a stretch.
@@ -81,17 +88,17 @@ func (s *sinkNode) probe(ctx context.Context, l *lane, ticket uint64, p stretch)
 	first := p.first
 	sent := 0
 	for i, x := range parcels {
-		this := stretch{p.body, first, x.parts}
+		this := stretch{p.body, first, x.parts, p.leave}
 		first += count(x.parts)
 		x.body.ID = this.id()
-		result, err := s.post(ctx, l, ticket, x.body, x.parts)
+		result, err := s.post(ctx, l, ticket, x.body, this.load())
 		switch {
 		case result == forgotten:
 			return f, false
 		case result == taken:
 			sent += count(x.parts)
 		case result == refused && asSendError(err).Class == engine.BadData:
-			f.refused, f.cause, f.rest = this, err, stretch{body: p.body, first: first}
+			f.refused, f.cause, f.rest = this, err, stretch{body: p.body, first: first, leave: p.leave}
 			for _, x := range parcels[i+1:] {
 				f.rest.parts = append(f.rest.parts, x.parts...)
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dataflow/engine"
+	"dataflow/engine/buffer"
 )
 
 // Options are what a graph is run with.
@@ -16,6 +17,8 @@ type Options struct {
 	// Env is what the nodes' environments are made of: clock, dialer, listener, file system. Its zero
 	// functions are those of the machine.
 	Env engine.Env
+	// BufferFS is the file system of disk buffers, the machine's if nil.
+	BufferFS buffer.FS
 	// DialFor leads the connections of a role (kafka, dataway) elsewhere, without TLS and SASL; nil, or a nil
 	// result, does not.
 	DialFor func(role string) Dial

@@ -60,7 +60,7 @@ func TestTooManyPanicsInSink(t *testing.T) {
 						if err := emit(ctx, l.points(&engine.Origin{}, n, 1)); err != nil {
 							return nil
 						}
-						if pause(ctx, nil, time.Second) != nil {
+						if pause(ctx, nil, nil, time.Second) != nil {
 							return nil
 						}
 					}

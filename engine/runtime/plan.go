@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"fmt"
 	goruntime "runtime"
 	"slices"
 	"sync"
@@ -10,9 +11,9 @@ import (
 
 	"dataflow/dsl/graph"
 	"dataflow/engine"
+	"dataflow/engine/buffer"
 	"dataflow/engine/diag"
 	"dataflow/engine/expr"
-	"dataflow/engine/point"
 )
 
 // Engine is a graph that is built and can be run once.
@@ -24,6 +25,9 @@ type Engine struct {
 	stop    *stopper
 	health  *health
 	letters *letters
+	store   *buffer.Store // of disk buffers, nil without any, and before Run
+	opened  atomic.Bool   // the disk buffers are: those who look from outside see them from then on
+	leaving chan struct{} // closed when it stops for good: what is on the disk stays there
 	active  *atomic.Int64
 
 	sources   []*sourceNode
@@ -45,7 +49,7 @@ func newEngine(g *graph.Graph, o Options) *Engine {
 		o.DrainTimeout = DefaultDrainTimeout
 	}
 	e := &Engine{
-		graph: g, options: o, log: newLogger(o.Log), stop: newStopper(), health: &health{}, active: new(atomic.Int64),
+		graph: g, options: o, log: newLogger(o.Log), stop: newStopper(), health: &health{}, leaving: make(chan struct{}), active: new(atomic.Int64),
 		window: newWindow(int(g.Limits.InFlight)),
 	}
 	e.letters = newLetters(g, e.env("dead_letter", "", e.newStats("dead_letter", "dead_letter")), e.log)
@@ -270,7 +274,7 @@ func (b *builder) sink(n *graph.Node) {
 		retry: retry{Initial: n.Retry.Initial, Max: n.Retry.Max, GiveUp: n.Retry.GiveUp},
 		stats: out.stats, inbox: b.inboxes[n.ID], outputs: out, letters: e.letters, stop: e.stop,
 		log: logger{e.log.With("node", n.ID), e.log.seen}, health: func(err error) { e.health.set(n.ID, err) },
-		now: e.options.Env.Now, in: make(chan any), done: make(chan struct{}), lanes: map[point.Category]*lane{},
+		now: e.options.Env.Now, in: make(chan any), done: make(chan struct{}), lanes: map[string]*lane{}, keeps: n.Buffer,
 	}
 	if s.now == nil {
 		s.now = engine.HostEnv(nil).Now
@@ -281,8 +285,12 @@ func (b *builder) sink(n *graph.Node) {
 	if s.batching.MaxPoints == 0 {
 		s.batching.MaxPoints = 1
 	}
+	s.crowded = func() bool { return e.window.used.Load() > int64(e.window.total/2) }
+	if n.Buffer.OnDisk() && s.encoder == nil {
+		b.problems = append(b.problems, n.Diagnose(engine.FieldError("buffer", fmt.Errorf("a sink of type %s writes at once and has nothing to keep on the disk", n.Component.Type)))...)
+	}
 	bound := int64(4 * s.batching.MaxPoints)
-	s.inbox.full = func() bool { return s.stats.queued.Load() > bound }
+	s.inbox.full = func() bool { return s.memory.Load() > bound }
 	e.waitClose = append(e.waitClose, s.inbox)
 	out.writers.Add(1)
 	e.sinks = append(e.sinks, s)

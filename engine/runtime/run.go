@@ -19,7 +19,9 @@ import (
 const (
 	ExitDone     = 0  // nothing lost
 	ExitFailed   = 1  // a node failed for good, or the ledger does not balance
+	ExitConfig   = 3  // the data directory is in use, too small, or of a later version
 	ExitLost     = 6  // stopped with data that was accepted, is not done and cannot be sent again
+	ExitRepair   = 7  // a disk buffer is damaged, and so many damaged ones are kept already that a person must look
 	ExitDeadline = 8  // the drain deadline passed; what was not done is read again
 	ExitDisk     = 74 // I/O error on the data directory
 )
@@ -34,6 +36,9 @@ type Result struct {
 // as long as the options say. Stopping has two phases: sources end, closing runs down the graph and sinks
 // finish and acknowledge; after the drain timeout, or when hurry is closed, the rest is discarded without being acknowledged.
 func (e *Engine) Run(ctx context.Context, hurry <-chan struct{}) Result {
+	if code, err := e.openStore(); err != nil {
+		return Result{code, errors.Join(err, e.closeStore())}
+	}
 	soft, endSources := context.WithCancel(ctx)
 	defer endSources()
 	// What runs behind the sources outlives ctx: it ends when the graph has drained, or hard.
@@ -64,9 +69,16 @@ func (e *Engine) Run(ctx context.Context, hurry <-chan struct{}) Result {
 	}()
 
 	e.await(soft, drained)
+	if ctx.Err() != nil || e.stop.failure() != nil {
+		close(e.leaving)
+	}
 	endSources()
 	code := e.drain(drained, hurry, discard)
-	if err := e.close(); err != nil && code == ExitDone {
+	err := e.close()
+	if failed := e.closeStore(); failed != nil {
+		e.stop.fail(&diskError{failed})
+	}
+	if err != nil && code == ExitDone {
 		return e.result(ExitDeadline, err)
 	}
 	return e.result(code, errors.New("stopped before everything was done"))
@@ -83,7 +95,7 @@ func (e *Engine) start(ctx, spare context.Context, wg *sync.WaitGroup) {
 		wg.Go(func() { e.outlet(s.inbox).Via(s.stage).To(s.inlet) })
 	}
 	for _, s := range e.sinks {
-		b := newBatcher(s.batching, s.encoder != nil, e.window, e.stop, &s.held, s.stats)
+		b := newBatcher(s.batching, s.encoder != nil, e.window, e.stop, &s.held, &s.memory, s.stats)
 		ctx := ctx
 		if s.spare {
 			ctx = spare
@@ -146,7 +158,7 @@ func (e *Engine) await(ctx context.Context, drained <-chan struct{}) {
 		case <-e.stop.ended:
 			return
 		case now := <-look:
-			if e.window.open.Load() > 0 || e.sourceFailing() {
+			if e.window.open.Load() > 0 || e.stored() > 0 || e.sourceFailing() {
 				e.active.Store(now.UnixNano())
 			} else if now.Sub(time.Unix(0, e.active.Load())) >= e.options.UntilIdle {
 				return
@@ -259,8 +271,14 @@ func (e *Engine) result(code int, why error) Result {
 // or failed, on every node and edge, and no batch is open.
 func (e *Engine) Balanced() error {
 	var errs []error
+	kept := map[*stats]int64{} // on the disk, for the next start
+	for _, s := range e.sinks {
+		if s.shelf != nil {
+			kept[s.stats] = max(0, min(s.shelf.holds(), s.shelf.buffer.Stats().LivePoints))
+		}
+	}
 	for _, s := range e.stats {
-		if n := s.queued.Load(); n != 0 {
+		if n := s.queued.Load() - kept[s]; n != 0 {
 			errs = append(errs, fmt.Errorf("%s still holds %d points", s.node, n))
 		}
 		if n := s.imbalance(); n != 0 {

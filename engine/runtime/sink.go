@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dataflow/dsl/graph"
 	"dataflow/engine"
 	"dataflow/engine/internal/batch"
 	"dataflow/engine/point"
@@ -29,6 +30,7 @@ type sinkNode struct {
 	retry    retry
 	timeout  time.Duration // of one attempt, 0 is the component's own
 	ordered  bool
+	keeps    graph.Buffer // what it keeps on the disk
 	// spare says that nothing that is required leads here: what is left when everything else is done is dropped.
 	spare bool
 
@@ -46,12 +48,15 @@ type sinkNode struct {
 	failingMu sync.Mutex
 	failing   map[*lane]error
 
-	held atomic.Int64 // source batches in the batcher and here
-	in   chan any     // of *group
-	done chan struct{}
+	held    atomic.Int64 // source batches in the batcher and here
+	memory  atomic.Int64 // points of them
+	crowded func() bool  // more than half of the window is in use
+	shelf   *shelf       // nil without a disk buffer
+	in      chan any     // of *group
+	done    chan struct{}
 
 	lanesMu sync.Mutex // for those who look from outside: only run adds lanes
-	lanes   map[point.Category]*lane
+	lanes   map[string]*lane
 }
 
 // In is the sink's inlet; its elements are *group.
@@ -62,52 +67,84 @@ func (s *sinkNode) AwaitCompletion() { <-s.done }
 
 // run ends when the inlet is closed and every group is done, or forgotten at a hard stop: ctx ends then.
 func (s *sinkNode) run(ctx context.Context) {
+	if s.shelf != nil {
+		s.shelf.start(ctx)
+	}
 	var wg sync.WaitGroup
 	for element := range s.in {
 		g := element.(*group)
 		if s.stop.hard() {
 			continue
 		}
-		l := s.lanes[g.lane]
-		if l == nil {
-			concurrency := 1
-			if s.encoder != nil && !s.ordered {
-				concurrency = s.encoder.Concurrency()
-			}
-			l = newLane(s, g.lane.String(), concurrency)
-			s.lanesMu.Lock()
-			s.lanes[g.lane] = l
-			s.lanesMu.Unlock()
-		}
-		l.enqueue(ctx, g, &wg)
+		s.lane(g.lane.String()).enqueue(ctx, g, &wg)
 	}
 	wg.Wait()
+	if s.shelf != nil {
+		s.shelf.finish(ctx)
+	}
 	s.outputs.close()
 	close(s.done)
 }
 
-// send delivers a group, whatever it takes, and says done. It returns without that only at a hard stop.
+// lane returns the lane of that name, and makes it if it is not there.
+func (s *sinkNode) lane(name string) *lane {
+	s.lanesMu.Lock()
+	defer s.lanesMu.Unlock()
+	l := s.lanes[name]
+	if l == nil {
+		concurrency := 1
+		if s.encoder != nil && !s.ordered {
+			concurrency = s.encoder.Concurrency()
+		}
+		l = newLane(s, name, concurrency)
+		s.lanes[name] = l
+	}
+	return l
+}
+
+// send delivers a group, whatever it takes, or puts it on the disk, and says done. It returns without that only at a hard stop.
 func (s *sinkNode) send(ctx context.Context, l *lane, g *group) {
 	start := time.Now()
+	defer func() { s.stats.busy.Add(int64(time.Since(start))) }()
+	if s.shelf != nil {
+		s.sendOrStore(ctx, l, g)
+		return
+	}
 	var ok bool
 	if s.writer != nil {
 		ok = s.writeAll(ctx, l, g)
 	} else {
 		ok = s.sendAll(ctx, l, g)
 	}
-	s.stats.busy.Add(int64(time.Since(start)))
+	s.sent(g, ok)
+}
+
+// sent ends a group that was delivered; ok is false for one that a hard stop has cut off.
+func (s *sinkNode) sent(g *group, ok bool) {
 	s.stats.queued.Add(int64(-g.points))
 	if ok {
 		now := s.now().UnixNano()
 		for _, b := range g.bs {
 			s.latency.observe(time.Duration(now-b.Read), len(b.Points))
-			batch.Done(b)
-		}
-	} else if s.spare {
-		for _, b := range g.bs {
-			batch.Done(b) // a detached copy: it stands for nothing that could be read again
 		}
 	}
+	if ok || s.spare { // that has detached copies: they stand for nothing that could be read again
+		s.finish(g)
+		return
+	}
+	s.release(g)
+}
+
+// finish says that somebody else is responsible for the batches of a group now.
+func (s *sinkNode) finish(g *group) {
+	for _, b := range g.bs {
+		batch.Done(b)
+	}
+	s.release(g)
+}
+
+func (s *sinkNode) release(g *group) {
+	s.memory.Add(int64(-g.points))
 	s.held.Add(int64(-g.roots))
 }
 
@@ -128,7 +165,7 @@ func (s *sinkNode) writeAll(ctx context.Context, l *lane, g *group) bool {
 
 func (s *sinkNode) write(ctx context.Context, l *lane, ticket uint64, b *engine.Batch) bool {
 	for {
-		round, err := l.await(ctx, ticket)
+		round, err := l.await(ctx, ticket, load{})
 		if err != nil {
 			return false
 		}
@@ -207,17 +244,13 @@ func (s *sinkNode) encode(ctx context.Context, ps []part) ([]parcel, bool) {
 
 // sendAll encodes a group and sends its bodies in order.
 func (s *sinkNode) sendAll(ctx context.Context, l *lane, g *group) bool {
-	ps := make([]part, len(g.bs))
-	for i, b := range g.bs {
-		ps[i] = part{b, b.Points}
-	}
-	parcels, ok := s.encode(ctx, ps)
+	parcels, ok := s.encode(ctx, partsOf(g))
 	if !ok {
 		return false
 	}
 	for _, p := range parcels {
 		ticket := l.ticket()
-		ok := s.deliver(ctx, l, ticket, p.body, p.parts)
+		ok := s.deliver(ctx, l, ticket, p.body, loadOf(p.parts))
 		l.leave(ticket)
 		if !ok {
 			return false
@@ -226,13 +259,36 @@ func (s *sinkNode) sendAll(ctx context.Context, l *lane, g *group) bool {
 	return true
 }
 
-// deliver sends one body until the destination has it, or its guilty points are in the dead letters.
-func (s *sinkNode) deliver(ctx context.Context, l *lane, ticket uint64, body engine.Body, ps []part) bool {
-	result, err := s.post(ctx, l, ticket, body, ps)
-	if result == refused {
-		return s.narrow(ctx, l, ticket, stretch{body: body.ID, parts: ps}, err)
+func partsOf(g *group) []part {
+	ps := make([]part, len(g.bs))
+	for i, b := range g.bs {
+		ps[i] = part{b, b.Points}
 	}
-	return result != forgotten
+	return ps
+}
+
+// deliver sends one body until the destination has it, or its guilty points are in the dead letters.
+func (s *sinkNode) deliver(ctx context.Context, l *lane, ticket uint64, body engine.Body, p load) bool {
+	result, err := s.post(ctx, l, ticket, body, p)
+	return s.conclude(ctx, l, ticket, body, p, result, err)
+}
+
+// conclude deals with what the destination has not taken. It reports false if the body must be forgotten.
+func (s *sinkNode) conclude(ctx context.Context, l *lane, ticket uint64, body engine.Body, p load, result result, cause error) bool {
+	switch result {
+	case forgotten, moved:
+		return false
+	case taken:
+		return true
+	}
+	ps, err := p.parts()
+	if err != nil {
+		return s.buryBody(ctx, body, fmt.Errorf("%w; its points cannot be told: %w", cause, err))
+	}
+	if result == abandoned {
+		return s.buryParts(ctx, ps, cause)
+	}
+	return s.narrow(ctx, l, ticket, stretch{body: body.ID, parts: ps, leave: p.leave}, cause)
 }
 
 // result is what became of a body.
@@ -241,20 +297,37 @@ type result uint8
 const (
 	forgotten result = iota // a hard stop came in between
 	taken                   // the destination has it
-	abandoned               // it failed for longer than the user wants, and is in the dead letters
+	abandoned               // it failed for longer than the user wants
 	refused                 // for what is in it, or for its size: the error says which
+	moved                   // to the disk
 )
 
+// A load is what a body holds, as far as its sender must know it.
+type load struct {
+	points int
+	parts  func() ([]part, error)
+	leave  <-chan struct{} // closed when the body may stay on the disk; nil for one in memory
+	// spill takes the body to the disk, where its lane is failing. It reports false if it cannot. Nil is never.
+	spill func() bool
+}
+
+func loadOf(ps []part) load {
+	return load{points: count(ps), parts: func() ([]part, error) { return ps, nil }}
+}
+
 // post sends one body until it is known what becomes of it.
-func (s *sinkNode) post(ctx context.Context, l *lane, ticket uint64, body engine.Body, ps []part) (result, error) {
+func (s *sinkNode) post(ctx context.Context, l *lane, ticket uint64, body engine.Body, p load) (result, error) {
 	for {
-		round, err := l.await(ctx, ticket)
+		round, err := l.await(ctx, ticket, p)
+		if errors.Is(err, errMoved) {
+			return moved, err
+		}
 		if err != nil {
 			return forgotten, err
 		}
 		err = s.attempt(ctx, func(ctx context.Context) error { return s.encoder.Send(ctx, body) })
 		if err == nil {
-			s.stats.out.Add(int64(count(ps)))
+			s.stats.out.Add(int64(p.points))
 			l.recovered()
 			return taken, nil
 		}
@@ -268,10 +341,7 @@ func (s *sinkNode) post(ctx context.Context, l *lane, ticket uint64, body engine
 		}
 		s.stats.custom.family("send_failures").add(failure.Class.String(), 1)
 		if s.gaveUp(l, round, failure) {
-			if !s.buryParts(ctx, ps, fmt.Errorf("giving up: %w", err)) {
-				return forgotten, err
-			}
-			return abandoned, nil
+			return abandoned, fmt.Errorf("giving up: %w", err)
 		}
 	}
 }

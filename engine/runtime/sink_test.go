@@ -94,7 +94,7 @@ func TestOneProbePerLane(t *testing.T) {
 			most.Store(max(most.Load(), inFlight.Add(1)))
 			defer inFlight.Add(-1)
 			down := l.clock() < 10*time.Second
-			if err := pause(ctx, nil, 100*time.Millisecond); err != nil {
+			if err := pause(ctx, nil, nil, 100*time.Millisecond); err != nil {
 				return err
 			}
 			if down {
@@ -137,7 +137,7 @@ func TestFailuresTogetherCountOnce(t *testing.T) {
 	var rounds []int
 	for range 4 {
 		l.tickets = append(l.tickets, uint64(len(l.tickets)+1))
-		round, err := l.await(context.Background(), uint64(len(l.tickets)))
+		round, err := l.await(context.Background(), uint64(len(l.tickets)), load{})
 		if err != nil {
 			t.Fatal(err)
 		}

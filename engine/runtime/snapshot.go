@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"dataflow/engine/buffer"
 )
 
 // Snapshot is a reading of a running graph.
@@ -16,8 +18,17 @@ type Snapshot struct {
 	Lags    []Lag
 	Behind  []Behind
 	Failing []NodeHealth
+	Buffers []BufferStats
 	// InFlight and InFlightLimit are in bytes of estimated heap.
 	InFlight, InFlightLimit int64
+	// Store is that of all disk buffers, zero without any.
+	Store buffer.StoreStats
+}
+
+// BufferStats is a sink's disk buffer.
+type BufferStats struct {
+	Node, Type string
+	buffer.Stats
 }
 
 // EdgeStats is one edge, in points. Queued points have left From and have not reached To.
@@ -99,8 +110,16 @@ func (e *Engine) Snapshot() Snapshot {
 			s.Behind = append(s.Behind, Behind{n.id, n.typ, l.Behind()})
 		}
 	}
+	opened := e.opened.Load()
 	for _, n := range e.sinks {
+		if opened && n.shelf != nil {
+			s.Buffers = append(s.Buffers, BufferStats{n.id, n.typ, n.shelf.tally()})
+		}
 		s.Sinks = append(s.Sinks, n.snapshot())
+	}
+	if opened {
+		s.Store = e.store.Stats()
+		s.Failing = append(s.Failing, e.storeHealth()...)
 	}
 	return s
 }
@@ -119,4 +138,4 @@ func (s *sinkNode) snapshot() SinkStats {
 }
 
 // Ready reports why the graph is not ready to take data, nil if it is: no node is failing and it is not stopping.
-func (e *Engine) Ready() []NodeHealth { return e.health.failing() }
+func (e *Engine) Ready() []NodeHealth { return append(e.health.failing(), e.storeHealth()...) }

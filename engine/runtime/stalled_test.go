@@ -25,7 +25,7 @@ func TestStalled(t *testing.T) {
 		}
 	}
 	slow := func(l *lab) func(context.Context, engine.Body) error {
-		return func(ctx context.Context, _ engine.Body) error { return pause(ctx, nil, 10*time.Second) }
+		return func(ctx context.Context, _ engine.Body) error { return pause(ctx, nil, nil, 10*time.Second) }
 	}
 	const sick = 30 * time.Second
 	for _, c := range []struct {
@@ -95,12 +95,12 @@ func TestStalled(t *testing.T) {
 
 // TestBacksOff: a lane that is well counts for its sink as long as it has something to send.
 func TestBacksOff(t *testing.T) {
-	s := &sinkNode{lanes: map[point.Category]*lane{}, health: func(error) {}, retry: retry{Initial: time.Second, Max: time.Second}}
+	s := &sinkNode{lanes: map[string]*lane{}, health: func(error) {}, retry: retry{Initial: time.Second, Max: time.Second}}
 	if s.backsOff() {
 		t.Error("a sink without lanes backs off")
 	}
 	ill, well := newLane(s, "logging", 1), newLane(s, "metric", 1)
-	s.lanes[point.Logging], s.lanes[point.Metric] = ill, well
+	s.lanes[point.Logging.String()], s.lanes[point.Metric.String()] = ill, well
 	ill.active = 1
 	ill.failed(0, &engine.SendError{Err: errors.New("down")})
 	if !s.backsOff() {

@@ -26,7 +26,7 @@ func (l *lab) endless(node string) {
 			if err := emit(ctx, l.points(&engine.Origin{Node: node}, n, 10)); err != nil {
 				return err
 			}
-			if err := pause(ctx, nil, time.Second); err != nil {
+			if err := pause(ctx, nil, nil, time.Second); err != nil {
 				return err
 			}
 		}
@@ -202,7 +202,7 @@ func TestUntilIdle(t *testing.T) {
 		// The last batch is on its way for longer than the engine waits for idleness.
 		l.write["out"] = func(ctx context.Context, b *engine.Batch) error {
 			if number(&b.Points[0]) == 20 {
-				return pause(ctx, nil, time.Minute)
+				return pause(ctx, nil, nil, time.Minute)
 			}
 			return nil
 		}
@@ -221,7 +221,7 @@ func TestSourceError(t *testing.T) {
 	bubble(t, func(t *testing.T, l *lab) {
 		l.endless("good")
 		l.sources["bad"] = func(ctx context.Context, emit engine.Emit) error {
-			_ = pause(ctx, nil, 3500*time.Millisecond)
+			_ = pause(ctx, nil, nil, 3500*time.Millisecond)
 			return errors.New("gone")
 		}
 		r := l.start(`
@@ -359,7 +359,7 @@ func TestUntilIdleWaitsForSources(t *testing.T) {
 	bubble(t, func(t *testing.T, l *lab) {
 		l.sources["in"] = func(ctx context.Context, emit engine.Emit) error {
 			l.envs["in"].Health(errors.New("no broker"))
-			if err := pause(ctx, nil, time.Minute); err != nil {
+			if err := pause(ctx, nil, nil, time.Minute); err != nil {
 				return err
 			}
 			l.envs["in"].Health(nil)
