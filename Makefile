@@ -1,5 +1,5 @@
 # The commands of the house. CI runs .ci/run; the long suites run one at a time.
-.PHONY: build test ci long edges brokers show-engine show-engine-short show-pipeline show-pipeline-short show-http show-http-short show-kafka show-kafka-short reference update bench fuzz kills
+.PHONY: build test ci long edges brokers show-engine show-engine-short show-pipeline show-pipeline-short show-http show-http-short show-kafka show-kafka-short show-durable-1 show-durable-2 show-durable-short reference update bench fuzz kills
 
 build:
 	go build -o bin/engine ./cmd/engine
@@ -44,6 +44,16 @@ show-kafka:
 show-kafka-short:
 	go run ./test/show/kafka -short
 
+# show-durable-1, -2 run what issue 7 asks for of disk buffers, as far as it is there; under 60 minutes each.
+show-durable-1:
+	go run ./test/show/durable -only kills
+
+show-durable-2:
+	go run ./test/show/durable -only disk:
+
+show-durable-short:
+	go run ./test/show/durable -short
+
 # reference takes the results of the page on the language, PAGE, into the table that the tests hold.
 reference:
 	go run ./test/reference/extract $(PAGE)
@@ -71,4 +81,4 @@ brokers:
 	go test ./test/kafka -long -timeout 60m -v
 
 # long is cut into suites of at most 60 minutes.
-long: fuzz kills edges brokers show-engine show-pipeline show-http show-kafka
+long: fuzz kills edges brokers show-engine show-pipeline show-http show-kafka show-durable-1 show-durable-2

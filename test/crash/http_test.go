@@ -19,14 +19,18 @@ func TestKillHTTP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("seed %d", *seed)
-	r, err := KillHTTP(binary, HTTPOptions{Loops: n, Seed: *seed, Clients: 8, Log: t.Output()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%v: %+v; %+v", r.Phases, r.Sum, r.Answers)
-	if err := r.Check(); err != nil {
-		t.Error(err)
+	for _, buffer := range []string{"", "disk", "spill"} {
+		t.Run("buffer "+buffer, func(t *testing.T) {
+			t.Logf("seed %d", *seed)
+			r, err := KillHTTP(binary, HTTPOptions{Loops: n, Seed: *seed, Clients: 8, Buffer: buffer, Log: t.Output()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("figure: %v: %+v; duplicates allowed %d + %d; %+v", r.Phases, r.Sum, r.Answers.Repeated, r.Allowed, r.Answers)
+			if err := r.Check(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

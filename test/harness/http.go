@@ -179,6 +179,7 @@ type Intake struct {
 	// Pause is how long a client waits before it sends a body again. With none given it waits as long as Retry-After says,
 	// and half a second where nothing was answered.
 	Pause func(client int) time.Duration
+	Rest  time.Duration // of a client, behind each body that was taken
 
 	stopping atomic.Bool
 	wg       sync.WaitGroup
@@ -275,6 +276,10 @@ func (i *Intake) client(number int) {
 				break
 			}
 			timer := time.NewTimer(wait)
+			<-timer.C
+		}
+		if i.Rest > 0 {
+			timer := time.NewTimer(i.Rest)
 			<-timer.C
 		}
 	}
