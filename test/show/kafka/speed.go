@@ -97,7 +97,7 @@ func (m *measure) beside(count, turns int) error {
 
 // speed measures CPU per message of the process (getrusage) in turns; the wall clock includes start and joining the group.
 func (s show) speed() error {
-	count, turns := s.Scale(1_000_000, 50_000), s.Scale(5, 1)
+	count, turns := s.Scale(1_000_000, 50_000), s.Scale(7, 1)
 	for _, j := range jobs {
 		if err := s.onStandIn(j, count, turns); err != nil {
 			return err
