@@ -175,6 +175,7 @@ func (b *Buffer) AppendFunc(ctx context.Context, e Entry, done func(error)) erro
 			if why == overBytes {
 				continue
 			}
+			room = nil // the drop itself says that there is some, but the volume gets it back later
 		}
 		if err := waitRoom(ctx, room, why); err != nil {
 			return err
@@ -215,7 +216,7 @@ func (b *Buffer) full(size int64) fullness {
 	return roomy
 }
 
-// waitRoom waits until there may be room. Nobody tells when the volume has room again.
+// waitRoom waits until there may be room, which nobody says on a nil channel. Nobody tells when the volume has room again.
 func waitRoom(ctx context.Context, room <-chan struct{}, why fullness) error {
 	var again <-chan time.Time
 	if why == belowFloor {

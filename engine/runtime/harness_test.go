@@ -44,6 +44,7 @@ type lab struct {
 	send                 map[string]func(ctx context.Context, body engine.Body) error
 	perBody, concurrency map[string]int
 	undecodable          bool
+	keeps                func(*graph.Buffer) // changes what sinks keep on the disk, below what a user may write
 
 	between  func() streams.Flow
 	options  Options
@@ -247,6 +248,11 @@ func (l *lab) build(text string) *Engine {
 		l.t.Fatal(err)
 	}
 	e.between = l.between
+	for _, s := range e.sinks {
+		if l.keeps != nil {
+			l.keeps(&s.keeps)
+		}
+	}
 	return e
 }
 

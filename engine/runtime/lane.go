@@ -61,22 +61,23 @@ func (l *lane) enqueue(ctx context.Context, g *group, wg *sync.WaitGroup) {
 	}
 	if start {
 		wg.Go(func() {
-			for g := l.take(); g != nil; g = l.take() {
-				l.sink.send(ctx, l, g)
+			for g, shelve := l.take(); g != nil; g, shelve = l.take() {
+				l.sink.send(ctx, l, g, shelve)
 			}
 		})
 	}
 }
 
-// take returns the next group, nil when there is none: then the sender ends.
-func (l *lane) take() *group {
+// take returns the next group, nil when there is none: then the sender ends. Of a sink with a disk buffer it says whether the
+// group goes there.
+func (l *lane) take() (g *group, shelve bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.queue) == 0 || l.spills.taking && l.inOrder() {
 		l.active--
-		return nil
+		return nil, false
 	}
-	return l.front()
+	return l.front(), l.sink.shelf != nil && l.shelve()
 }
 
 // front takes the next group off the queue, which has one. Small groups that piled up while the lane was busy leave

@@ -93,8 +93,12 @@ func (s *sinkNode) probe(ctx context.Context, l *lane, ticket uint64, p stretch)
 		x.body.ID = this.id()
 		result, err := s.post(ctx, l, ticket, x.body, this.load())
 		switch {
-		case result == forgotten:
+		case result == forgotten, result == moved:
 			return f, false
+		case result == abandoned:
+			if !s.buryParts(ctx, x.parts, err) {
+				return f, false
+			}
 		case result == taken:
 			sent += count(x.parts)
 		case result == refused && asSendError(err).Class == engine.BadData:

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"dataflow/engine"
+	"dataflow/engine/buffer"
 )
 
 // narrowed sends one body of n points of which some are guilty and returns the requests behind the first one.
@@ -149,5 +151,64 @@ sinks: {out: {type: test_encoder, from: in, order: partition, batch: {max_points
 				}
 			})
 		})
+	}
+}
+
+// TestNarrowGivesUp: what a search sends and the destination fails to take for too long becomes dead letters, too.
+func TestNarrowGivesUp(t *testing.T) {
+	for _, kind := range []string{"memory", "disk"} {
+		t.Run(kind, func(t *testing.T) {
+			bubble(t, func(t *testing.T, l *lab) {
+				l.options.BufferFS, _ = buffer.NewMemoryFS()
+				l.source("in", 4)
+				l.send["out"] = refusedThenDown()
+				e := l.finish(`
+sources: {in: {type: test_source}}
+sinks: {out: {type: test_encoder, from: in, retry: {initial: 1s, max: 10s, give_up: 1m}, buffer: {type: ` + kind + `}}}
+`)
+				if got := l.letterNumbers(); !slices.Equal(got, upTo(4)) {
+					t.Errorf("dead letters: %v", got)
+				}
+				if s := statsOf(e, "out"); total(s.Failed) != 4 || s.Imbalance != 0 {
+					t.Errorf("the ledger of the sink: %+v", s)
+				}
+			})
+		})
+	}
+}
+
+// TestNarrowStops: a stored body whose search is cut short by a stop is not done: the next start begins with it.
+func TestNarrowStops(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		fs, _ := buffer.NewMemoryFS()
+		l.options.BufferFS = fs
+		l.send["out"] = refusedThenDown()
+		l.sources["in"] = func(ctx context.Context, emit engine.Emit) error {
+			if err := l.emit(ctx, emit, l.points(&engine.Origin{Node: "in", Topic: "t"}, 0, 4), 400); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return nil
+		}
+		x := l.start(toDisk)
+		advance(time.Minute)
+		x.stopSources()
+		l.clean(x)
+
+		l = again(t, l, fs)
+		l.source("in", 0)
+		l.clean(l.start(toDisk))
+		l.wantDelivered("out", upTo(4))
+	})
+}
+
+// refusedThenDown is a destination that refuses the first body, and is down from then on.
+func refusedThenDown() func(context.Context, engine.Body) error {
+	var sent atomic.Int32
+	return func(context.Context, engine.Body) error {
+		if sent.Add(1) == 1 {
+			return &engine.SendError{Class: engine.BadData, Err: errors.New("no")}
+		}
+		return errDown
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,6 +78,17 @@ func (d *shelf) start(ctx context.Context) {
 	}
 }
 
+// resume turns a new lane to the disk if the last run has left bodies of it there.
+func (d *shelf) resume(l *lane) {
+	if !slices.Contains(d.buffer.Lanes(), l.name) {
+		return
+	}
+	if b := d.buffer.Lane(l.name); b.Holds() {
+		l.behind(b)
+		l.spills.on = true
+	}
+}
+
 // reader sees to it that the lane has a reader, and returns the lane.
 func (d *shelf) reader(name string) *buffer.Lane {
 	l := d.buffer.Lane(name)
@@ -89,55 +101,75 @@ func (d *shelf) reader(name string) *buffer.Lane {
 	return l
 }
 
-// take sends what is on a lane of the buffer, in order, as many bodies at once as the sink sends.
+// take sends what is on a lane of the buffer, in order, as many bodies at once as the sink sends. It ends with the first that stays
+// on the disk: those behind it would overtake it, or all come into memory to be left as well.
 func (d *shelf) take(from *buffer.Lane) {
 	l := d.sink.lane(from.Name())
+	read, end := context.WithCancel(d.read)
+	defer end()
 	var sending sync.WaitGroup
 	defer sending.Wait()
 	for {
-		body, err := from.Next(d.read)
+		body, err := from.Next(read)
 		if err != nil {
-			if d.read.Err() == nil {
+			if read.Err() == nil {
 				d.sink.health(fmt.Errorf("reading the disk buffer: %w", err))
 			}
 			return
 		}
 		select {
 		case l.slots <- struct{}{}:
-		case <-d.read.Done():
+		case <-read.Done():
+			return
+		}
+		if read.Err() != nil {
+			<-l.slots
 			return
 		}
 		ticket := l.ticket()
 		sending.Go(func() {
 			defer func() { <-l.slots }()
 			defer l.leave(ticket)
-			d.deliver(l, ticket, body)
+			if !d.deliver(l, ticket, body) {
+				end()
+			}
 		})
 	}
 }
 
-// deliver sends a body from the disk. Where it returns without Done, the next start begins with it.
-func (d *shelf) deliver(l *lane, ticket uint64, taken *buffer.Delivery) {
+// deliver sends a body from the disk. Where it returns false, the body is not done, and the next start begins with it.
+func (d *shelf) deliver(l *lane, ticket uint64, taken *buffer.Delivery) bool {
 	s := d.sink
 	start := time.Now()
-	p := load{points: taken.Body.Points, leave: d.leave, parts: func() ([]part, error) { return d.open(taken) }}
+	done := taken.Done
+	p := load{points: taken.Body.Points, leave: d.leave, parts: func() ([]part, error) {
+		ps, err := d.open(taken)
+		if err == nil {
+			done = func() { batch.Done(ps[0].from) }
+		}
+		return ps, err
+	}}
 	ok := s.deliver(d.send, l, ticket, taken.Body, p)
 	s.stats.busy.Add(int64(time.Since(start)))
 	if !ok {
-		return
+		return false
 	}
 	s.latency.observe(time.Duration(s.now().UnixNano()-taken.Read), taken.Body.Points)
 	s.stats.queued.Add(-int64(max(taken.Body.Points, 1)))
-	taken.Done()
+	done()
+	return true
 }
 
-// open returns the points of a stored body: to find those that are refused, and to bury them.
+// open returns the points of a stored body: to find those that are refused, and to bury them. Those may go to readers of .failed, so
+// that the body is done with the last reference to its batch.
 func (d *shelf) open(taken *buffer.Delivery) ([]part, error) {
 	points, err := d.sink.encoder.Decode(taken.Body)
 	if err != nil {
 		return nil, err
 	}
-	b := &engine.Batch{Points: points, Read: taken.Read}
+	b := engine.Reserve(0, 0)
+	b.Arm(0, taken.Done)
+	b.Points, b.Read = points, taken.Read
 	if len(taken.Origins) == 1 {
 		b.Origin = &taken.Origins[0].Origin
 	}
@@ -168,7 +200,7 @@ func (d *shelf) put(ctx context.Context, l *lane, g *group, parcels []parcel) bo
 		if left.Add(-1) > 0 {
 			return
 		}
-		if !failed.Load() {
+		if !failed.Load() || s.spare { // see sent
 			s.finish(g)
 		}
 		d.stored.Done()
@@ -191,7 +223,8 @@ func (d *shelf) put(ctx context.Context, l *lane, g *group, parcels []parcel) bo
 				<-ctx.Done() // without this sink its sources wait
 			}
 		}
-		for range parcels[i:] {
+		for _, p := range parcels[i:] {
+			s.stats.queued.Add(-int64(count(p.parts)))
 			done(err)
 		}
 		return false

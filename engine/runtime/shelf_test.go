@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -301,5 +302,141 @@ sinks: {out: {type: test_writer, from: in, buffer: {type: disk}}}
 `)
 	if err == nil || !strings.Contains(err.Error(), "has nothing to keep on the disk") {
 		t.Errorf("err = %v", err)
+	}
+}
+
+const toDiskAndFailed = `
+sources: {in: {type: test_source}}
+sinks:
+  out: {type: test_encoder, from: in, retry: {initial: 1s, max: 10s}, buffer: {type: disk}}
+  bad: {type: test_writer, from: out.failed}
+`
+
+// TestDiskFailed: the guilty points of a stored body go to those who read .failed, and the body is done when these are.
+func TestDiskFailed(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		fs, crash := buffer.NewMemoryFS()
+		l.options.BufferFS = fs
+		l.sources["in"] = func(ctx context.Context, emit engine.Emit) error {
+			if err := l.emit(ctx, emit, l.points(&engine.Origin{Node: "in", Topic: "t"}, 0, 5), 500); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return nil
+		}
+		refuse := func(_ context.Context, b engine.Body) error {
+			if slices.Contains(bodyNumbers(b), 3) {
+				return &engine.SendError{Class: engine.BadData, Err: errors.New("three")}
+			}
+			return nil
+		}
+		l.send["out"] = refuse
+		gate := make(chan struct{})
+		l.write["bad"] = func(ctx context.Context, _ *engine.Batch) error { return untilClosed(ctx, gate) }
+		x := l.start(toDiskAndFailed)
+		advance(time.Minute)
+		left := crash()
+		close(gate)
+		advance(time.Minute)
+		if b := x.Snapshot().Buffers[0]; b.LivePoints != 0 {
+			t.Errorf("%d points are not done", b.LivePoints)
+		}
+		x.stopSources()
+		l.clean(x)
+		l.wantDelivered("out", upTo(5, 3))
+		l.wantDelivered("bad", []int64{3})
+
+		l = again(t, l, left)
+		l.source("in", 0)
+		l.send["out"] = refuse
+		l.clean(l.start(toDiskAndFailed))
+		l.wantDelivered("bad", []int64{3})
+	})
+}
+
+// TestDiskStopsInOrder: when the engine stops while the destination is down, the bodies on the disk stay there, in order, however long
+// the sources take to end and whatever becomes of the destination meanwhile.
+func TestDiskStopsInOrder(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		fs, _ := buffer.NewMemoryFS()
+		l.options.BufferFS = fs
+		l.sources["in"] = func(ctx context.Context, emit engine.Emit) error {
+			o := &engine.Origin{Node: "in", Topic: "t"}
+			for n := 0; n < 500; n += 5 {
+				if err := l.emit(ctx, emit, l.points(o, n, 5), 500); err != nil {
+					return err
+				}
+			}
+			<-ctx.Done()
+			advance(20 * time.Second)
+			defer advance(time.Second)
+			return l.emit(context.WithoutCancel(ctx), emit, l.points(o, 500, 5), 500)
+		}
+		var healthy atomic.Bool
+		l.send["out"] = func(ctx context.Context, b engine.Body) error {
+			if !healthy.Load() {
+				return errDown
+			}
+			return nil
+		}
+		x := l.start(toDisk)
+		l.wantAcked(100)
+		x.stopSources()
+		advance(time.Second)
+		healthy.Store(true)
+		if b, err := x.sinks[0].shelf.buffer.Lane("logging").TryNext(t.Context()); b == nil {
+			t.Errorf("all bodies were taken off the disk and into memory: %v", err)
+		}
+		l.clean(x)
+		first := l.delivered("out")
+
+		l = again(t, l, fs)
+		l.source("in", 0)
+		l.clean(l.start(toDisk))
+		if all := slices.Concat(first, l.delivered("out")); !slices.Equal(all, upTo(505)) {
+			t.Errorf("out of order, or twice: %d points before the restart and %d after it: %v", len(first), len(all)-len(first), all)
+		}
+	})
+}
+
+// TestDiskNotRequired: what a branch that is not required has on the disk, or on its way there, holds up nobody's end.
+func TestDiskNotRequired(t *testing.T) {
+	for _, kind := range []string{"disk", "spill"} {
+		for _, hangs := range []bool{false, true} {
+			t.Run(fmt.Sprint(kind, hangs), func(t *testing.T) {
+				bubble(t, func(t *testing.T, l *lab) {
+					l.options.BufferFS, _ = buffer.NewMemoryFS()
+					l.options.UntilIdle = 10 * time.Second
+					l.sources["in"] = func(ctx context.Context, emit engine.Emit) error {
+						if err := l.emit(ctx, emit, l.points(&engine.Origin{Node: "in", Topic: "t"}, 0, 5), 500); err != nil {
+							return err
+						}
+						<-ctx.Done()
+						return nil
+					}
+					l.send["aside"] = func(ctx context.Context, _ engine.Body) error {
+						if hangs {
+							<-ctx.Done()
+						}
+						return errDown
+					}
+					x := l.start(`
+sources: {in: {type: test_source}}
+sinks:
+  out: {type: test_writer, from: in}
+  aside: {type: test_encoder, from: {node: in, required: false}, buffer: {type: ` + kind + `}}
+`)
+					advance(time.Minute)
+					select {
+					case r := <-x.result:
+						x.result <- r
+					default:
+						t.Error("still running")
+						x.stopSources()
+					}
+					l.clean(x)
+				})
+			})
+		}
 	}
 }

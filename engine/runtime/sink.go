@@ -97,17 +97,20 @@ func (s *sinkNode) lane(name string) *lane {
 			concurrency = s.encoder.Concurrency()
 		}
 		l = newLane(s, name, concurrency)
+		if s.shelf != nil {
+			s.shelf.resume(l)
+		}
 		s.lanes[name] = l
 	}
 	return l
 }
 
 // send delivers a group, whatever it takes, or puts it on the disk, and says done. It returns without that only at a hard stop.
-func (s *sinkNode) send(ctx context.Context, l *lane, g *group) {
+func (s *sinkNode) send(ctx context.Context, l *lane, g *group, shelve bool) {
 	start := time.Now()
 	defer func() { s.stats.busy.Add(int64(time.Since(start))) }()
 	if s.shelf != nil {
-		s.sendOrStore(ctx, l, g)
+		s.sendOrStore(ctx, l, g, shelve)
 		return
 	}
 	var ok bool

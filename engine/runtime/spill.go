@@ -43,10 +43,10 @@ func (l *lane) behind(b *buffer.Lane) {
 	l.spills.behind[b] = struct{}{}
 }
 
-// shelve reports whether a group goes to the disk: always, or as long as others of its lane are there. Shelved follows.
+// shelve reports whether a group goes to the disk: always, or as long as others of its lane are there, or where bodies from there
+// have all slots and may wait for a destination that fails. Shelved follows. A group that does not go there has a slot: nothing that comes
+// behind it and goes to the disk is sent before it in a lane with an order. The mutex is held.
 func (l *lane) shelve() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	s := &l.spills
 	if l.sink.shelf.spills && s.on && !s.taking {
 		s.on = false
@@ -58,21 +58,26 @@ func (l *lane) shelve() bool {
 			delete(s.behind, b)
 		}
 	}
-	if s.on || !l.sink.shelf.spills {
-		s.storing++
-		return true
+	if l.sink.shelf.spills && !s.on {
+		select {
+		case l.slots <- struct{}{}:
+			return false
+		default:
+			s.on = true
+		}
 	}
-	return false
+	s.storing++
+	return true
 }
 
-// shelved is the end of what shelve began.
+// shelved is the end of what shelve, or spill, began.
 func (l *lane) shelved() {
 	l.mu.Lock()
 	l.spills.storing--
 	l.mu.Unlock()
 }
 
-// spill turns the lane to the disk. A body of an ordered lane stays where it is if younger ones may be there already.
+// spill turns the lane to the disk; shelved follows. A body of an ordered lane stays where it is if younger ones may be there already.
 func (l *lane) spill() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,6 +85,7 @@ func (l *lane) spill() bool {
 		return false
 	}
 	l.spills.on = true
+	l.spills.storing++
 	return true
 }
 
@@ -108,35 +114,37 @@ func (l *lane) overflow() *group {
 
 // store encodes a group and puts it on the disk.
 func (s *sinkNode) store(ctx context.Context, l *lane, g *group) {
-	if parcels, ok := s.encode(ctx, partsOf(g)); ok {
-		s.shelf.put(ctx, l, g, parcels)
+	parcels, ok := s.encode(ctx, partsOf(g))
+	if !ok {
+		s.sent(g, false)
+		return
 	}
+	s.shelf.put(ctx, l, g, parcels)
 }
 
 // sendOrStore is send for a sink with a disk buffer.
-func (s *sinkNode) sendOrStore(ctx context.Context, l *lane, g *group) {
-	if l.shelve() {
+func (s *sinkNode) sendOrStore(ctx context.Context, l *lane, g *group, shelve bool) {
+	if shelve {
 		s.store(ctx, l, g)
 		l.shelved()
 		return
 	}
-	select {
-	case l.slots <- struct{}{}:
-	default: // bodies from the disk have them all, and may wait for a destination that fails
-		if l.spill() {
-			s.store(ctx, l, g)
-			return
-		}
-		select {
-		case l.slots <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
+	rest, ok := s.sendHealthy(ctx, l, g)
+	<-l.slots // before put, which may wait for room that others make, who need a slot
+	if len(rest) == 0 {
+		s.sent(g, ok)
+		return
 	}
-	defer func() { <-l.slots }()
+	s.shelf.put(ctx, l, g, rest)
+	l.shelved()
+}
+
+// sendHealthy sends the bodies of a group until its lane fails, and returns those that go to the disk. It reports false if
+// the group must be forgotten.
+func (s *sinkNode) sendHealthy(ctx context.Context, l *lane, g *group) (rest []parcel, ok bool) {
 	parcels, ok := s.encode(ctx, partsOf(g))
 	if !ok {
-		return
+		return nil, false
 	}
 	for i, p := range parcels {
 		ticket := l.ticket()
@@ -147,13 +155,12 @@ func (s *sinkNode) sendOrStore(ctx context.Context, l *lane, g *group) {
 		l.leave(ticket)
 		switch {
 		case !ok:
-			return
+			return nil, false
 		case result == moved:
-			s.shelf.put(ctx, l, g, parcels[i:])
-			return
+			return parcels[i:], true
 		}
 	}
-	s.sent(g, true)
+	return nil, true
 }
 
 // buryBody keeps a body as a dead letter whose points cannot be told.

@@ -80,10 +80,10 @@ func (e *Engine) detached() bool {
 	return true
 }
 
-// stored returns how many points are on the disk and not done.
+// stored returns how many points are on the disk and not done, but those of branches that are not required.
 func (e *Engine) stored() (points int64) {
 	for _, s := range e.sinks {
-		if s.shelf != nil {
+		if s.shelf != nil && !s.spare {
 			points += s.shelf.holds()
 		}
 	}
