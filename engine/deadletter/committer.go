@@ -3,7 +3,6 @@ package deadletter
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"runtime"
@@ -180,7 +179,7 @@ func (c *committer) look() error {
 	for _, s := range segments {
 		if c.file == nil || s.number != c.current.number {
 			c.segments = append(c.segments, s)
-			c.total += s.size
+			c.total += s.size + s.list
 		}
 	}
 	return nil
@@ -199,19 +198,21 @@ func (c *committer) cutTail(i int) error {
 	if err != nil {
 		return err
 	}
-	end, _, err := scan(data, func([]byte) error { return nil })
+	end, _, err := scan(data, func(int, []byte) error { return nil })
 	if err != nil || end == len(data) {
 		return err
 	}
-	if _, intact := headerOf(data); intact && end == 0 {
-		return nil // another version wrote it
+	if foreign(data) {
+		return nil
 	}
 	c.env.Log.Warn("cutting an unfinished write off the dead letters", "file", name, "bytes", len(data)-end)
 	c.total -= s.size - int64(end)
 	s.size = int64(end)
 	if end == 0 {
+		c.total -= s.list
+		gone := *s
 		c.segments = c.segments[:i]
-		return c.env.FS.Remove(name)
+		return removeSegment(c.env.FS, c.options.Dir, gone)
 	}
 	file, err := c.env.FS.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
@@ -256,15 +257,15 @@ func (c *committer) makeRoom(n int64) (ok bool, err error) {
 func (c *committer) dropOldest() error {
 	s := c.segments[0]
 	entries := 0
-	if data, err := readFile(c.env.FS, c.name(s.number)); err == nil {
-		_, _, _ = scan(data, func([]byte) error { entries++; return nil })
+	if content, err := load(c.env.FS, c.options.Dir, s.number); err == nil {
+		_, _, _ = content.each(func(int, []byte) error { entries++; return nil })
 	}
-	if err := c.env.FS.Remove(c.name(s.number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeSegment(c.env.FS, c.options.Dir, s); err != nil {
 		return err
 	}
 	c.env.Counter("dead_letters_dropped", "full").Add(int64(entries))
 	c.segments = c.segments[1:]
-	c.total -= s.size
+	c.total -= s.size + s.list
 	return nil
 }
 
@@ -278,15 +279,15 @@ func (c *committer) beginSegment() error {
 	if err := c.put(appendHeader(nil, c.mark)); err != nil {
 		return err
 	}
-	return c.syncDir()
+	return syncDir(c.env.FS, c.options.Dir)
 }
 
-// syncDir makes the name of a new segment as durable as its content.
-func (c *committer) syncDir() error {
+// syncDir makes the names of files in a folder as durable as what is in them.
+func syncDir(fsys engine.FS, name string) error {
 	if runtime.GOOS == "windows" { // which has no sync of folders
 		return nil
 	}
-	dir, err := c.env.FS.OpenFile(c.options.Dir, os.O_RDONLY, 0)
+	dir, err := fsys.OpenFile(name, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ const (
 
 // Entry is one dead letter.
 type Entry struct {
+	ID       ID // set by Read
 	Kind     Kind
 	Time     int64  // of the failure, ns since 1970
 	Node     string // id of the node that failed

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +19,7 @@ import (
 type memFS struct {
 	mu    sync.Mutex
 	files map[string]*memData
+	names map[string]*memData // files as their folders were last synced
 	dirs  map[string]bool
 	fail  func(op, name string) error // nil is a healthy disk
 	syncs int
@@ -27,7 +30,9 @@ type memData struct {
 	synced int
 }
 
-func newMemFS() *memFS { return &memFS{files: map[string]*memData{}, dirs: map[string]bool{}} }
+func newMemFS() *memFS {
+	return &memFS{files: map[string]*memData{}, names: map[string]*memData{}, dirs: map[string]bool{}}
+}
 
 func (m *memFS) failing(op, name string) error {
 	if m.fail == nil {
@@ -51,7 +56,7 @@ func (m *memFS) OpenFile(name string, flag int, _ fs.FileMode) (engine.FSFile, e
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	case d != nil && flag&os.O_EXCL != 0:
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrExist}
-	case d == nil:
+	case d == nil || flag&os.O_TRUNC != 0:
 		d = &memData{}
 		m.files[name] = d
 	}
@@ -81,12 +86,40 @@ func (m *memFS) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 func (m *memFS) Stat(string) (fs.FileInfo, error) { return nil, errors.New("not used") }
-func (m *memFS) Rename(string, string) error      { return errors.New("not used") }
+
+func (m *memFS) Rename(from, to string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.failing("rename", from); err != nil {
+		return err
+	}
+	m.files[to] = m.files[from]
+	delete(m.files, from)
+	return nil
+}
+
 func (m *memFS) Remove(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.files, name)
 	return m.failing("remove", name)
+}
+
+// forget makes some of the changes of names undone that no sync of their folder followed.
+func (m *memFS) forget(undone func(name string) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := maps.Clone(m.files)
+	maps.Copy(all, m.names)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		before, was := m.names[name]
+		if before == m.files[name] || !undone(name) {
+			continue
+		}
+		if delete(m.files, name); was {
+			m.files[name] = before
+		}
+	}
 }
 
 // crash returns the disk after a power cut: of each file what was synced, and keep bytes more of what was
@@ -106,10 +139,11 @@ func (m *memFS) crash(keep int, garbage []byte) *memFS {
 		}
 		out.files[name] = &memData{data, len(data)}
 	}
+	out.names = maps.Clone(out.files)
 	return out
 }
 
-func (m *memFS) names() (out []string) {
+func (m *memFS) list() (out []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for n := range m.files {
@@ -167,6 +201,14 @@ func (f *memFile) Sync() error {
 		return err
 	}
 	f.d.synced = len(f.d.data)
+	if f.fs.dirs[f.name] {
+		maps.DeleteFunc(f.fs.names, func(name string, _ *memData) bool { return path.Dir(name) == f.name })
+		for name, d := range f.fs.files {
+			if path.Dir(name) == f.name {
+				f.fs.names[name] = d
+			}
+		}
+	}
 	return nil
 }
 

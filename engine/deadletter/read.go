@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"slices"
 
 	"dataflow/engine"
@@ -17,6 +16,7 @@ import (
 type segment struct {
 	number uint64
 	size   int64
+	list   int64 // size of the list of its dropped entries
 }
 
 // list returns the segments in dir, oldest first; none if dir does not exist.
@@ -29,9 +29,11 @@ func list(fsys engine.FS, dir string) ([]segment, error) {
 		return nil, fmt.Errorf("listing dead letters: %w", err)
 	}
 	var out []segment
+	lists := map[uint64]int64{}
 	for _, file := range files {
-		number, ok := segmentNumber(file.Name())
-		if !ok {
+		number, isSegment := numberOf(file.Name(), suffix)
+		listed, isList := numberOf(file.Name(), listSuffix)
+		if !isSegment && !isList {
 			continue
 		}
 		info, err := file.Info()
@@ -41,14 +43,21 @@ func list(fsys engine.FS, dir string) ([]segment, error) {
 		if err != nil {
 			return nil, fmt.Errorf("listing dead letters: %w", err)
 		}
-		out = append(out, segment{number, info.Size()})
+		if isList {
+			lists[listed] = info.Size()
+		} else {
+			out = append(out, segment{number: number, size: info.Size()})
+		}
+	}
+	for i := range out {
+		out[i].list = lists[out[i].number]
 	}
 	slices.SortFunc(out, func(a, b segment) int { return cmp.Compare(a.number, b.number) })
 	return out, nil
 }
 
-// Read calls f with every entry in dir, oldest first, also while a store writes there. An entry is good until
-// f returns. Damaged places are left out and counted; bytes that end the last segment are no damage but what
+// Read calls f with every entry in dir that was not dropped, oldest first, also while a store writes there. An entry is
+// good until f returns. Damaged places are left out and counted; bytes that end the last segment are no damage but what
 // was being written. An error of f ends the reading and is returned.
 func Read(fsys engine.FS, dir string, f func(Entry) error) (Damage, error) {
 	var total Damage
@@ -57,19 +66,21 @@ func Read(fsys engine.FS, dir string, f func(Entry) error) (Damage, error) {
 		return total, err
 	}
 	for i, s := range segments {
-		data, err := readFile(fsys, path.Join(dir, segmentName(s.number)))
+		c, err := load(fsys, dir, s.number)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // dropped meanwhile
 		}
 		if err != nil {
 			return total, fmt.Errorf("reading dead letters: %w", err)
 		}
-		end, d, err := scan(data, func(payload []byte) error {
+		total.add(c.unlisted)
+		end, d, err := c.each(func(at int, payload []byte) error {
 			e, err := readEntry(payload)
 			if err != nil { // its checksum is right: another version wrote it
 				total.add(len(payload))
 				return nil
 			}
+			e.ID = ID{s.number, int64(at)}
 			return f(e)
 		})
 		total.Places += d.Places
@@ -78,7 +89,7 @@ func Read(fsys engine.FS, dir string, f func(Entry) error) (Damage, error) {
 			return total, err
 		}
 		if i < len(segments)-1 {
-			total.add(len(data) - end)
+			total.add(len(c.data) - end)
 		}
 	}
 	return total, nil

@@ -94,20 +94,32 @@ func (d *Damage) add(n int) {
 	}
 }
 
-// scan calls f with the payload of each intact entry of a segment. It returns the damage before the last
-// intact one, and where that ends: what follows is a torn tail, or damage too. End is 0 if there is no segment
-// of our version.
-func scan(data []byte, f func(payload []byte) error) (end int, d Damage, err error) {
-	var mark []byte
+// markOf returns the mark of a segment, nil if there is no segment of our version.
+func markOf(data []byte) []byte {
 	switch version, intact := headerOf(data); {
 	case intact && version == formatVersion:
-		mark = data[headerBytes-4-markBytes : headerBytes-4]
+		return data[headerBytes-4-markBytes : headerBytes-4]
 	case !intact && len(data) >= headerBytes+frameBytes:
-		mark = data[headerBytes : headerBytes+markBytes] // the first entry's tells what the header does not
-		if frameAt(data[headerBytes:], mark) == 0 {
-			return 0, d, nil
+		mark := data[headerBytes : headerBytes+markBytes] // the first entry's tells what the header does not
+		if frameAt(data[headerBytes:], mark) > 0 {
+			return mark
 		}
-	default:
+	}
+	return nil
+}
+
+// foreign reports whether another version wrote a segment.
+func foreign(data []byte) bool {
+	version, intact := headerOf(data)
+	return intact && version != formatVersion
+}
+
+// scan calls f with the payload of each intact entry of a segment, and where the entry begins. It returns the damage
+// before the last intact one, and where that ends: what follows is a torn tail, or damage too. End is 0 if there is no
+// segment of our version.
+func scan(data []byte, f func(at int, payload []byte) error) (end int, d Damage, err error) {
+	mark := markOf(data)
+	if mark == nil {
 		return 0, d, nil
 	}
 	end = headerBytes
@@ -122,7 +134,7 @@ func scan(data []byte, f func(payload []byte) error) (end int, d Damage, err err
 			continue
 		}
 		d.add(at - end)
-		if err := f(data[at+frameBytes : at+n]); err != nil {
+		if err := f(at, data[at+frameBytes:at+n]); err != nil {
 			return end, d, err
 		}
 		at += n
@@ -131,16 +143,21 @@ func scan(data []byte, f func(payload []byte) error) (end int, d Damage, err err
 	return end, d, nil
 }
 
-func segmentName(number uint64) string {
+func segmentName(number uint64) string { return nameOf(number, suffix) }
+
+func listName(number uint64) string { return nameOf(number, listSuffix) }
+
+func nameOf(number uint64, suffix string) string {
 	text := strconv.FormatUint(number, 10)
 	return strings.Repeat("0", max(0, 12-len(text))) + text + suffix
 }
 
-func segmentNumber(name string) (number uint64, ok bool) {
+// numberOf returns the number in a name that nameOf has made with the suffix.
+func numberOf(name, suffix string) (number uint64, ok bool) {
 	text, ok := strings.CutSuffix(name, suffix)
 	if !ok {
 		return 0, false
 	}
 	number, err := strconv.ParseUint(text, 10, 64)
-	return number, err == nil && segmentName(number) == name
+	return number, err == nil && nameOf(number, suffix) == name
 }

@@ -120,6 +120,7 @@ func same(a, b []Entry) bool {
 	return slices.EqualFunc(a, b, func(x, y Entry) bool {
 		p, q := x.Point, y.Point
 		x.Point.Fields, y.Point.Fields = nil, nil
+		x.ID, y.ID = ID{}, ID{}
 		return reflect.DeepEqual(x, y) && slices.EqualFunc(p.Fields, q.Fields, func(f, g point.Field) bool {
 			return f.Key == g.Key && f.Tag == g.Tag && f.Value.Equal(g.Value)
 		})
@@ -288,7 +289,7 @@ func TestBlock(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- s.Append(context.Background(), []Entry{record(1000)}) }()
 		synctest.Wait()
-		oldest := slices.Sorted(slices.Values(fsys.names()))[0]
+		oldest := slices.Sorted(slices.Values(fsys.list()))[0]
 		if err := fsys.Remove("d/" + oldest); err != nil {
 			t.Fatal(err)
 		}
@@ -509,7 +510,14 @@ func FuzzScan(f *testing.F) {
 	f.Add(segment[:len(segment)-3], 0)
 	f.Fuzz(func(t *testing.T, data []byte, at int) {
 		read := func(data []byte) (n, size int) {
-			end, d, err := scan(data, func(payload []byte) error { n++; size += frameBytes + len(payload); return nil })
+			end, d, err := scan(data, func(at int, payload []byte) error {
+				if frameAt(data[at:], markOf(data)) != frameBytes+len(payload) {
+					t.Fatalf("no entry begins at %d", at)
+				}
+				n++
+				size += frameBytes + len(payload)
+				return nil
+			})
 			if err != nil || end > len(data) || end > 0 && headerBytes+size+int(d.Bytes) != end {
 				t.Fatalf("end %d of %d, %d in entries, damage %v, error %v", end, len(data), size, d, err)
 			}
