@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,13 +21,21 @@ const apiAddress = "127.0.0.1:9529"
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const lowest, highest = 15_000, 20_000
+	first := int64(os.Getpid())
+	for range 100 {
+		port := lowest + (first+tried.Add(1))%(highest-lowest)
+		if l, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
+			l.Close()
+			return fmt.Sprintf("127.0.0.1:%d", port)
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
+
+// tried counts the ports that tests have looked at: no two get the same one.
+var tried atomic.Int64
 
 // served runs a graph that serves at apiAddress while use runs, which gets the address that it serves at instead, and
 // stops it as a user does.

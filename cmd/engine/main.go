@@ -58,7 +58,7 @@ func run(args []string, s streams) int {
 	root.SetArgs(args)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
-	root.AddCommand(profiled(runCommand(s)), validateCommand(s), printCommand(s), listCommand(s), scriptCommand(s), explainCommand(s), dlqCommand(s), demoCommand(s), benchCommand(s), versionCommand(s))
+	root.AddCommand(profiled(runCommand(s)), validateCommand(s), printCommand(s), listCommand(s), scriptCommand(s), explainCommand(s), dlqCommand(s), bufferCommand(s), demoCommand(s), benchCommand(s), versionCommand(s))
 	err := root.Execute()
 	if err == nil {
 		return 0

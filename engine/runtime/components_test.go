@@ -202,6 +202,9 @@ func (e labEncoder) Encode(bs []*engine.Batch, add func(engine.Body, []engine.Po
 
 func (e labEncoder) Decode(body engine.Body) (out []point.Point, err error) {
 	if e.lab.undecodable {
+		if e.lab.panics {
+			panic("no points in it")
+		}
 		return nil, errors.New("no points in it")
 	}
 	for _, n := range bodyNumbers(body) {

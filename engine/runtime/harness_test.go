@@ -43,7 +43,7 @@ type lab struct {
 	encode               map[string]func(p *point.Point) error
 	send                 map[string]func(ctx context.Context, body engine.Body) error
 	perBody, concurrency map[string]int
-	undecodable          bool
+	undecodable, panics  bool                // of stored bodies
 	keeps                func(*graph.Buffer) // changes what sinks keep on the disk, below what a user may write
 
 	between  func() streams.Flow

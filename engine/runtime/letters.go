@@ -88,7 +88,7 @@ func (l *letters) buryBody(ctx context.Context, node string, body engine.Body, c
 			{Key: "Lane", Value: []byte(body.Lane)}, {Key: "Content-Type", Value: []byte(body.ContentType)}, {Key: "Id", Value: []byte(body.ID)},
 		}, body.Header...),
 	}
-	if err := l.store.Append(ctx, []deadletter.Entry{e}); err != nil {
+	if err := l.oneByOne(ctx, []deadletter.Entry{e}); err != nil {
 		if ctx.Err() != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"dataflow/engine"
 	"dataflow/engine/buffer"
 	"dataflow/engine/internal/batch"
+	"dataflow/engine/point"
 )
 
 // A shelf is the part of a sink that is on the disk: bodies that are encoded and stored, and done for their sources. A
@@ -32,6 +33,10 @@ type shelf struct {
 	stop    context.CancelFunc
 	send    context.Context // of what they have taken
 	cut     context.CancelFunc
+
+	patience  context.Context // of what is sent from memory: it ends some time after the engine has begun to stop
+	impatient context.CancelFunc
+	watch     sync.WaitGroup
 
 	mu      sync.Mutex
 	known   map[string]bool // lanes with a reader
@@ -73,8 +78,26 @@ func newShelf(s *sinkNode, b *buffer.Buffer, leave chan struct{}, grace time.Dur
 func (d *shelf) start(ctx context.Context) {
 	d.read, d.stop = context.WithCancel(ctx)
 	d.send, d.cut = context.WithCancel(ctx)
+	d.patience, d.impatient = context.WithCancel(ctx)
+	d.watch.Go(d.losePatience)
 	for _, name := range d.buffer.Lanes() {
 		d.reader(name)
+	}
+}
+
+// losePatience ends what is sent from memory and is not answered when the engine stops: the disk keeps it.
+func (d *shelf) losePatience() {
+	select {
+	case <-d.leave:
+	case <-d.patience.Done():
+		return
+	}
+	grace := time.NewTimer(d.grace)
+	defer grace.Stop()
+	select {
+	case <-grace.C:
+		d.impatient()
+	case <-d.patience.Done():
 	}
 }
 
@@ -163,7 +186,11 @@ func (d *shelf) deliver(l *lane, ticket uint64, taken *buffer.Delivery) bool {
 // open returns the points of a stored body: to find those that are refused, and to bury them. Those may go to readers of .failed, so
 // that the body is done with the last reference to its batch.
 func (d *shelf) open(taken *buffer.Delivery) ([]part, error) {
-	points, err := d.sink.encoder.Decode(taken.Body)
+	var points []point.Point
+	err := d.sink.attempt(d.send, func(context.Context) (err error) {
+		points, err = d.sink.encoder.Decode(taken.Body)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -295,6 +322,8 @@ const lookAtShelf = 50 * time.Millisecond
 // finish waits until everything is stored and, unless the engine stops, sent. Then the readers end.
 func (d *shelf) finish(ctx context.Context) {
 	d.wait(ctx)
+	d.impatient()
+	d.watch.Wait()
 	d.stop()
 	cut := time.AfterFunc(d.grace, d.cut)
 	d.readers.Wait()

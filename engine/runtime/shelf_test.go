@@ -440,3 +440,23 @@ sinks:
 		}
 	}
 }
+
+// TestDiskPoison: a stored body that makes its decoder panic, or that the dead letters can never hold, does not end every start anew.
+func TestDiskPoison(t *testing.T) {
+	for _, limit := range []string{"1MiB", "100B"} {
+		t.Run(limit, func(t *testing.T) {
+			bubble(t, func(t *testing.T, l *lab) {
+				l.options.BufferFS, _ = buffer.NewMemoryFS()
+				l.undecodable, l.panics = true, limit == "1MiB"
+				l.source("in", 50)
+				l.send["out"] = func(context.Context, engine.Body) error {
+					return &engine.SendError{Class: engine.BadData, Err: errors.New("what is this")}
+				}
+				e := l.finish("dead_letter: {max_bytes: " + limit + "}" + toDisk)
+				if s := statsOf(e, "out"); total(s.Failed) != 50 || s.Imbalance != 0 {
+					t.Errorf("the ledger of the sink: %+v", s)
+				}
+			})
+		})
+	}
+}

@@ -150,7 +150,10 @@ func (s *sinkNode) sendHealthy(ctx context.Context, l *lane, g *group) (rest []p
 		ticket := l.ticket()
 		x := loadOf(p.parts)
 		x.spill = l.spill
-		result, err := s.post(ctx, l, ticket, p.body, x)
+		result, err := s.post(s.shelf.patience, l, ticket, p.body, x)
+		if result == forgotten && ctx.Err() == nil && l.spill() { // the engine stops, and the destination does not answer
+			result = moved
+		}
 		ok := result == moved || s.conclude(ctx, l, ticket, p.body, x, result, err)
 		l.leave(ticket)
 		switch {

@@ -143,3 +143,28 @@ func TestSpillResumes(t *testing.T) {
 		}
 	})
 }
+
+// TestSpillHangs: what a destination has accepted and does not answer goes to the disk when the engine stops, and the stop is a clean one.
+func TestSpillHangs(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		fs, _ := buffer.NewMemoryFS()
+		l.options.BufferFS = fs
+		l.sources["in"] = func(ctx context.Context, emit engine.Emit) error {
+			if err := l.emit(ctx, emit, l.points(&engine.Origin{Node: "in", Topic: "t"}, 0, 5), 500); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return nil
+		}
+		l.send["out"] = func(ctx context.Context, _ engine.Body) error { <-ctx.Done(); return ctx.Err() }
+		text := strings.Replace(toSpill, "ORDER", "", 1)
+		x := l.start(text)
+		advance(time.Second)
+		x.stopSources()
+		l.clean(x)
+		l = again(t, l, fs)
+		l.source("in", 0)
+		l.clean(l.start(text))
+		l.wantDelivered("out", upTo(5))
+	})
+}
