@@ -68,10 +68,18 @@ func (e *Engine) Run(ctx context.Context, hurry <-chan struct{}) Result {
 		e.endSpare(drained, dropSpare)
 	}()
 
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-e.stop.ended:
+		case <-ended:
+			return
+		}
+		close(e.leaving) // also when the graph was about to end by itself
+	}()
 	e.await(soft, drained)
-	if ctx.Err() != nil || e.stop.failure() != nil {
-		close(e.leaving)
-	}
 	endSources()
 	code := e.drain(drained, hurry, discard)
 	err := e.close()

@@ -460,3 +460,22 @@ func TestDiskPoison(t *testing.T) {
 		})
 	}
 }
+
+// TestDiskLeavesLate: a stop that is asked for once the graph is about to end by itself leaves on the disk what is there.
+func TestDiskLeavesLate(t *testing.T) {
+	bubble(t, func(t *testing.T, l *lab) {
+		fs, _ := buffer.NewMemoryFS()
+		l.options.BufferFS = fs
+		l.source("in", 5, 5)
+		l.send["out"] = down
+		x := l.start(toDisk)
+		l.wantAcked(2)
+		advance(time.Minute) // the source has ended, the disk is not empty
+		before := l.clock()
+		x.stopSources()
+		l.clean(x)
+		if took := l.clock() - before; took > 10*time.Second {
+			t.Errorf("stopping took %v", took)
+		}
+	})
+}
