@@ -102,8 +102,10 @@ func (s *Store) load(id laneID, from, to uint64, force bool) (out []*stored, err
 			expected = upTo
 		}
 	}
+	var ahead stride
 	for at < to && budget > 0 {
-		all, err := s.each(id, at, to, func(seq uint64, key, value []byte) bool {
+		end := ahead.from(at, to)
+		all, err := s.each(id, at, end, func(seq uint64, key, value []byte) bool {
 			at = seq + 1
 			f, err := readFrame(key, value)
 			switch {
@@ -125,11 +127,14 @@ func (s *Store) load(id laneID, from, to uint64, force bool) (out []*stored, err
 		})
 		switch {
 		case err == nil && all:
-			at = to
+			at = end
+			ahead.longer()
 		case err == nil:
 		case errors.Is(err, ErrClosed), !force && !pebble.IsCorruptionError(err):
 			return out, err
+		case ahead.shorter(apart):
 		default:
+			ahead = 1
 			behind := s.behind(id, at, to, apart)
 			s.putAside(id, at, nil, fmt.Errorf("up to %d: %w", behind, err))
 			at = behind
@@ -177,6 +182,39 @@ func (s *Store) iterate(lower, upper []byte, f func(key, value []byte) bool) (al
 	return it.Error() == nil, it.Error()
 }
 
+// stride is how far ahead is looked, in sequences; 0 is without a bound. Reading begins with the first block of every file in
+// range: one that is damaged is met long before its frames are due. So where that happens, shorter pieces are read, and longer ones again
+// as long as that goes well. What cannot be read alone is what is damaged.
+type stride uint64
+
+// from returns the end of a piece that begins at seq.
+func (w stride) from(seq, to uint64) uint64 {
+	if w == 0 || uint64(w) >= to-seq {
+		return to
+	}
+	return seq + uint64(w)
+}
+
+// longer is for a piece that could be read.
+func (w *stride) longer() {
+	if *w > 0 && *w <= math.MaxUint64/4 {
+		*w *= 4
+	}
+}
+
+// shorter is for one that could not. It reports false if it was one frame already. Frame is how far frames are apart.
+func (w *stride) shorter(frame uint64) bool {
+	switch {
+	case *w == 0:
+		*w = stride(max(min(frame, 1<<20), 1) * leap)
+	case *w <= 1:
+		return false
+	default:
+		*w = max(*w/4, 1)
+	}
+	return true
+}
+
 // behind returns where reading goes on after a place that cannot be read. Every look at a damaged block costs Pebble
 // a search for the flipped bit, seconds where the block is large. So it leaps ahead until something can be read, and walks back from there: that
 // meets the damage once. Frame is how far frames are apart, as far as that is known.
@@ -188,7 +226,7 @@ func (s *Store) behind(id laneID, at, to, frame uint64) uint64 {
 			break
 		}
 		high += step
-		if _, err := s.each(id, high, to, func(uint64, []byte, []byte) bool { return false }); err == nil {
+		if _, err := s.each(id, high, min(high+step, to), func(uint64, []byte, []byte) bool { return false }); err == nil {
 			break
 		}
 	}

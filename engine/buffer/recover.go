@@ -108,12 +108,18 @@ func (s *Store) readFrames(lanes map[laneID]*past, found map[uint32]mark) error 
 			p.lastBad = p.lastBad || damaged
 		}
 	}()
-	lower, upper := []byte{kindData}, []byte{kindData + 1}
+	lower := []byte{kindData}
+	var ahead stride
 	for {
 		at, seen := laneID{}, false
 		next, apart := uint64(0), uint64(1)
 		if _, id, seq, ok := readKey(lower); ok {
 			at, next, seen = id, seq, true
+		}
+		upper, end := []byte{kindData + 1}, uint64(math.MaxUint64)
+		if ahead > 0 {
+			end = ahead.from(next, math.MaxUint64)
+			upper = appendKey(nil, kindData, at, end)
 		}
 		_, err := s.iterate(lower, upper, func(key, value []byte) bool {
 			_, id, seq, ok := readKey(key)
@@ -132,23 +138,29 @@ func (s *Store) readFrames(lanes map[laneID]*past, found map[uint32]mark) error 
 			p.note(key, value, seq, found[id.lane].low)
 			return true
 		})
-		if err == nil || !pebble.IsCorruptionError(err) {
+		if err != nil && !pebble.IsCorruptionError(err) || err == nil && ahead == 0 {
 			return err
 		}
-		damaged = true
-		if seen {
+		damaged = damaged || err != nil
+		switch {
+		case err == nil: // a part of the lane, see stride
+			ahead.longer()
+			next = end
+		case seen && ahead.shorter(apart):
+		case seen:
 			to := uint64(math.MaxUint64)
 			if m := found[at.lane]; m.next > next {
 				to = m.next
 			}
 			next = s.behind(at, next, to, apart)
+			ahead = 1
 		}
 		if !seen || next == math.MaxUint64 {
 			// The end of the lane cannot be read. Those behind it are known by name.
 			if at, seen = laneAfter(lanes, at); !seen {
 				return nil
 			}
-			next = 0
+			next, ahead = 0, 0
 		}
 		lower = appendKey(nil, kindData, at, next)
 	}
